@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The context: what one compilation shares (names, types, diagnostics). Not thread-safe; use one
+ * per thread. A public entry point guards itself with AZ_GUARD so that running out of memory
+ * anywhere below returns false with the error reported:
+ *
+ *     AZ_GUARD(ctx, return false);
+ */
+#ifndef AZ_BASE_CTX_H
+#define AZ_BASE_CTX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/name.h"
+
+struct az_type_table; /* ir/type.c */
+
+typedef struct az_ctx {
+	az_oom oom;
+	az_arena arena; /* names, types, quantizers: lives as long as the context */
+	az_name_table names;
+	struct az_type_table *types;
+	az_diag diag;
+	uint32_t guard_depth; /* entry points may nest; only the outermost sets the jump */
+	/* Called with done <= total; NULL = silent. total 0 means unknown. */
+	void (*progress)(void *data, const char *what, uint64_t done, uint64_t total);
+	void *progress_data;
+} az_ctx;
+
+/* NULL when even the context cannot be had. */
+az_ctx *az_ctx_new(void);
+void az_ctx_free(az_ctx *ctx);
+void az_ctx_progress(az_ctx *ctx, const char *what, uint64_t done, uint64_t total);
+
+/* Reports "out of memory" as an error. */
+void az_ctx_report_oom(az_ctx *ctx);
+
+#define AZ_GUARD(ctx, on_failure)                                    \
+	do {                                                         \
+		if ((ctx)->guard_depth == 0 && setjmp((ctx)->oom.jump)) { \
+			(ctx)->guard_depth = 0;                      \
+			az_ctx_report_oom(ctx);                      \
+			on_failure;                                  \
+		}                                                    \
+		(ctx)->guard_depth++;                                \
+	} while (0)
+#define AZ_UNGUARD(ctx) ((ctx)->guard_depth--)
+
+#endif
