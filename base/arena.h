@@ -14,7 +14,7 @@
 
 typedef struct az_oom {
 	jmp_buf jump;
-	long fail_after; /* tests: the allocation after this many fails; negative = never */
+	long fail_after; /* tests: the allocation after this many fails, once; negative = never */
 } az_oom;
 
 typedef struct az_arena_block az_arena_block;
@@ -45,6 +45,8 @@ void *az_arena_array(az_arena *arena, size_t count, size_t size, size_t align);
 char *az_arena_copy(az_arena *arena, const char *text, size_t n);
 /* A copy of n bytes aligned to 8. */
 void *az_arena_dup(az_arena *arena, const void *bytes, size_t n);
+/* What a failing allocation does; for sizes that are known to be too large before asking. */
+_Noreturn void az_arena_exhausted(az_arena *arena);
 char *az_arena_printf(az_arena *arena, const char *format, ...) AZ_PRINTF(2, 3);
 char *az_arena_vprintf(az_arena *arena, const char *format, va_list args);
 

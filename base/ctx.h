@@ -2,10 +2,20 @@
  *
  * The context: what one compilation shares (names, types, diagnostics). Not thread-safe; use one
  * per thread. A public entry point guards itself with AZ_GUARD so that running out of memory
- * anywhere below returns false with the error reported:
+ * anywhere below returns false with the error reported. The guarded function is a thin shell around
+ * the work, which stands in a function of its own:
  *
- *     AZ_GUARD(ctx, return false);
- */
+ *     bool az_thing_make(az_ctx *ctx, ...)
+ *     {
+ *             AZ_GUARD(ctx, return false);
+ *             bool ok = make(ctx, ...);
+ *             AZ_UNGUARD(ctx);
+ *             return ok;
+ *     }
+ *
+ * Two reasons: every way out passes AZ_UNGUARD, and no variable changes between the setjmp and a
+ * possible jump (C leaves such variables indeterminate; one that on_failure must read, to close a
+ * file for example, is volatile). */
 #ifndef AZ_BASE_CTX_H
 #define AZ_BASE_CTX_H
 
@@ -38,14 +48,17 @@ void az_ctx_progress(az_ctx *ctx, const char *what, uint64_t done, uint64_t tota
 /* Reports "out of memory" as an error. */
 void az_ctx_report_oom(az_ctx *ctx);
 
-#define AZ_GUARD(ctx, on_failure)                                    \
-	do {                                                         \
-		if ((ctx)->guard_depth == 0 && setjmp((ctx)->oom.jump)) { \
-			(ctx)->guard_depth = 0;                      \
-			az_ctx_report_oom(ctx);                      \
-			on_failure;                                  \
-		}                                                    \
-		(ctx)->guard_depth++;                                \
+/* The setjmp stands alone in its `if`: C11 7.13.1.1 allows it in no larger expression. */
+#define AZ_GUARD(ctx, on_failure)                       \
+	do {                                            \
+		if ((ctx)->guard_depth == 0) {          \
+			if (setjmp((ctx)->oom.jump)) {  \
+				(ctx)->guard_depth = 0; \
+				az_ctx_report_oom(ctx); \
+				on_failure;             \
+			}                               \
+		}                                       \
+		(ctx)->guard_depth++;                   \
 	} while (0)
 #define AZ_UNGUARD(ctx) ((ctx)->guard_depth--)
 

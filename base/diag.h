@@ -48,6 +48,7 @@ typedef struct az_diag {
 	az_message *first, **last; /* stored when there is no handler */
 	az_source *sources;
 	uint32_t error_count, warning_count;
+	az_message out_of_memory; /* kept ready: reporting it must not allocate */
 } az_diag;
 
 /* Report. az_error always returns false, so that `return az_error(...)` reads well. */
