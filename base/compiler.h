@@ -5,10 +5,10 @@
 #define AZ_BASE_COMPILER_H
 
 #if defined(__GNUC__)
-#define AZ_PRINTF(format, first) __attribute__((format(printf, format, first)))
-#define AZ_NODISCARD             __attribute__((warn_unused_result))
+#define AZ_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#define AZ_NODISCARD           __attribute__((warn_unused_result))
 #else
-#define AZ_PRINTF(format, first)
+#define AZ_PRINTF(text, first)
 #define AZ_NODISCARD
 #endif
 

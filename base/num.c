@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <locale.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,7 +201,8 @@ uint16_t az_f32_to_f16(float x)
 		return (uint16_t)(sign | 0x7e00u | (magnitude >> 13 & 0x1ffu));
 	if (magnitude >= 0x477ff000u) /* 65520, halfway past the largest, and above */
 		return (uint16_t)(sign | 0x7c00u);
-	if (magnitude < 0x33000000u) /* below 2^-25, half the smallest; 2^-25 itself ties to 0 below */
+	if (magnitude <
+	        0x33000000u) /* below 2^-25, half the smallest; 2^-25 itself ties to 0 below */
 		return (uint16_t)sign;
 	uint32_t value, shift;
 	if (magnitude >= 0x38800000u) { /* normal: rebias; a carry out of the fraction is right */
@@ -210,7 +212,8 @@ uint16_t az_f32_to_f16(float x)
 		value = (magnitude & 0x7fffffu) | 0x800000u;
 		shift = 126 - (magnitude >> 23);
 	}
-	uint32_t kept = value >> shift, rest = value & ((1u << shift) - 1), half = 1u << (shift - 1);
+	uint32_t kept = value >> shift, rest = value & ((1u << shift) - 1),
+	         half = 1u << (shift - 1);
 	if (rest > half || (rest == half && (kept & 1)))
 		kept++;
 	return (uint16_t)(sign | kept);
@@ -236,7 +239,7 @@ static int unit_shift(const char *unit)
 		const char *text;
 		int shift;
 	} units[] = {{"", 0}, {"B", 0}, {"K", 10}, {"KiB", 10}, {"M", 20}, {"MiB", 20}, {"G", 30},
-		{"GiB", 30}};
+	        {"GiB", 30}};
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
 		if (strcmp(unit, units[i].text) == 0)
 			return units[i].shift;
