@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Passes and the pass manager. A pass is one row of passes/passes.def and one function
+ * `az_pass_<name>`; backend passes (select-kernels, pack-weights, plan-memory) are rows too, their
+ * functions are handed in by the driver through az_pass_env.backend so that passes/ never includes
+ * backend/. A pipeline whose stages do not fit is refused before anything runs. */
+#ifndef AZ_PASSES_PASS_H
+#define AZ_PASSES_PASS_H
+
+#include "grammar/parse.h"
+#include "ir/cost.h"
+#include "ir/exec.h"
+#include "ir/graph.h"
+
+typedef struct az_pass_ctx az_pass_ctx;
+typedef bool az_pass_fn(az_pass_ctx *pass);
+
+/* What a pass keeps of the network's meaning; --check-each compares by it. */
+typedef enum az_keeps {
+	AZ_KEEPS_BITS,    /* outputs identical */
+	AZ_KEEPS_FLOAT,   /* equal up to float rounding */
+	AZ_KEEPS_STEP,    /* at most one quantization step */
+	AZ_KEEPS_NOTHING, /* changes the function on purpose */
+} az_keeps;
+
+typedef enum az_option_kind {
+	AZ_OPTION_flag,
+	AZ_OPTION_int,
+	AZ_OPTION_real,
+	AZ_OPTION_size, /* bytes */
+	AZ_OPTION_word,
+} az_option_kind;
+
+typedef struct az_option_desc {
+	const char *name;
+	az_option_kind kind;
+	const char *init; /* default as text */
+	const char *doc;
+} az_option_desc;
+
+typedef struct az_pass_desc {
+	const char *name; /* as in pipelines: "fold-batchnorm" */
+	uint8_t takes;    /* bit per az_stage that it accepts */
+	int gives;        /* az_stage, or -1: keeps the stage */
+	az_keeps keeps;
+	az_pass_fn *run;  /* NULL: provided by the backend under the same name */
+	const az_option_desc *options; /* ends with a NULL name */
+	const char *doc;
+} az_pass_desc;
+
+extern const az_pass_desc az_pass_table[];
+extern const uint32_t az_pass_count;
+
+/* What the surroundings lend to passes. Any pointer may be NULL; a pass that needs what is missing
+ * refuses. */
+typedef struct az_pass_env {
+	const az_exec_api *exec;   /* how to run networks: the JIT, or the interpreter */
+	const az_stream *calib;    /* calibration samples */
+	const az_cost_api *cost;
+	az_pass_fn *(*backend)(const char *name);
+	void *backend_data;        /* the target, for backend passes */
+	bool verify_each, check_each, time_passes;
+	/* Called after each pass that changed the module (for --print-after); index counts passes. */
+	bool (*after)(void *data, const az_module *module, const char *pass, uint32_t index);
+	void *after_data;
+	const char *stop_after;    /* pass name, or NULL */
+	const char *crash_path;    /* where a failing pass leaves the module; NULL: nowhere */
+} az_pass_env;
+
+struct az_pass_ctx {
+	az_ctx *ctx;
+	az_module *module;
+	const az_pass_env *env;
+	const az_pipeline_step *step;
+	const az_pass_desc *desc;
+	az_arena scratch; /* reset after the pass */
+};
+
+/* Options of the running pass, checked against its row before it runs. */
+int64_t az_pass_int(const az_pass_ctx *pass, const char *key);
+float az_pass_real(const az_pass_ctx *pass, const char *key);
+bool az_pass_flag(const az_pass_ctx *pass, const char *key);
+const char *az_pass_word(const az_pass_ctx *pass, const char *key);
+
+/* Checks names, options and stages of the whole pipeline, then runs it; done[] of the module is
+ * extended. Reports. time_passes prints nothing: read times with az_pipeline_times. */
+bool az_pipeline_run(az_module *module, const az_pipeline *pipeline, const az_pass_env *env)
+	AZ_NODISCARD;
+
+typedef struct az_pass_time {
+	const char *pass;
+	double seconds;
+} az_pass_time;
+/* The times of the last az_pipeline_run with time_passes, in order. */
+uint32_t az_pipeline_times(const az_ctx *ctx, const az_pass_time **times);
+
+/* The passes of the default road that are still to be done for this module, as pipeline text in the
+ * arena. `quantize`: make an int8 network (calib must be given at run time); `data` NULL for float. */
+typedef struct az_road {
+	bool quantize;      /* calibrate, insert-quantizers, ... */
+	int weight_bits, act_bits; /* 8, 8 */
+	bool to_canonical_only; /* stop before select-kernels */
+} az_road;
+char *az_road_text(az_arena *arena, const az_module *module, const az_road *road);
+
+#define az_pass(name) az_pass_fn az_pass_##name
+
+#endif
