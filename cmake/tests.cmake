@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What ctest runs. Adding a test is adding a file, nothing is listed here:
+#   tests/unit/test_NAME.c   a CUnit suite, entered by `void test_NAME(void)`; all in one executable
+#   tests/KIND/run.sh        one test KIND; tests/KIND/run_PART.sh one test KIND.PART
+#   tests/fuzz/fuzz_NAME.c   a libFuzzer target, built with AZ_FUZZ
+# Scripts run in the source folder with ADZE (the command), BUILD (the build folder) and CC set; they
+# exit with 0 for passed, 77 for skipped, anything else for failed.
+
+pkg_check_modules(cunit IMPORTED_TARGET cunit)
+file(GLOB unit_tests CONFIGURE_DEPENDS tests/unit/test_*.c)
+if(unit_tests AND cunit_FOUND)
+  set(rows "")
+  foreach(source ${unit_tests})
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    string(APPEND rows "SUITE(${name})\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${AZ_GEN}/tests/suites.def CONTENT "${rows}" @ONLY)
+  add_executable(unit_tests tests/unit/main.c ${unit_tests})
+  target_compile_options(unit_tests PRIVATE ${AZ_WARNINGS})
+  target_link_libraries(unit_tests PRIVATE ${AZ_LIBRARIES} PkgConfig::cunit)
+  add_test(NAME unit COMMAND unit_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endif()
+
+# The checks of the source itself need no build, but run with the rest.
+set(scripts includes format forbidden)
+list(TRANSFORM scripts PREPEND tests/tools/)
+list(TRANSFORM scripts APPEND .sh)
+if(TARGET adze)
+  file(GLOB found RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS tests/*/run.sh tests/*/run_*.sh)
+  list(APPEND scripts ${found})
+endif()
+foreach(script ${scripts})
+  string(REGEX REPLACE "^tests/" "" name ${script})
+  string(REGEX REPLACE "(/run)?[.]sh$" "" name ${name})
+  string(REGEX REPLACE "/(run_)?" "." name ${name})
+  add_test(NAME ${name} COMMAND bash ${script} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set(environment "BUILD=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER}")
+  if(TARGET adze)
+    list(APPEND environment "ADZE=$<TARGET_FILE:adze>")
+  endif()
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" SKIP_RETURN_CODE 77
+    TIMEOUT 3600)
+endforeach()
+
+if(AZ_FUZZ)
+  file(GLOB fuzz_targets CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
+  foreach(source ${fuzz_targets})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_compile_options(${name} PRIVATE ${AZ_WARNINGS})
+    target_link_libraries(${name} PRIVATE ${AZ_LIBRARIES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()
