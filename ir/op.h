@@ -56,7 +56,7 @@ const char *az_opcode_nearest(const char *name); /* NULL when none is near */
 
 /* The attributes with every default filled in. */
 void az_attrs_init(az_opcode code, az_attrs *out);
-bool az_attrs_equal(az_opcode code, const az_attrs *a, const az_attrs *b);
+bool az_attrs_same(az_opcode code, const az_attrs *a, const az_attrs *b);
 bool az_attr_is_default(const az_attr_desc *desc, const az_attrs *attrs);
 
 #endif
