@@ -18,17 +18,17 @@
 typedef struct az_emitter {
 	az_ctx *ctx;
 	const az_target *target;
-	bool fast;           /* float code may contract and reassociate (numerics.md 8) */
+	bool fast; /* float code may contract and reassociate (numerics.md 8) */
 	LLVMContextRef llvm;
 	LLVMModuleRef module;
-	LLVMBuilderRef b;    /* positioned where code goes */
-	LLVMValueRef func;   /* the function being emitted */
+	LLVMBuilderRef b;  /* positioned where code goes */
+	LLVMValueRef func; /* the function being emitted */
 	LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, void_type;
 } az_emitter;
 
 /* Types, constants (scalar or splat to the vector type given). */
 LLVMTypeRef az_vec_type(LLVMTypeRef elem, uint32_t lanes); /* elem itself when lanes is 1 */
-uint32_t az_lanes(LLVMTypeRef type);                        /* 1 for scalars */
+uint32_t az_lanes(LLVMTypeRef type);                       /* 1 for scalars */
 LLVMValueRef az_int(az_emitter *e, LLVMTypeRef type, int64_t v);
 LLVMValueRef az_real(az_emitter *e, LLVMTypeRef type, double v);
 LLVMValueRef az_splat(az_emitter *e, LLVMValueRef scalar, uint32_t lanes);
@@ -44,12 +44,16 @@ void az_store(az_emitter *e, LLVMValueRef value, LLVMValueRef at, uint32_t align
 LLVMValueRef az_add(az_emitter *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef az_mul(az_emitter *e, LLVMValueRef a, int64_t by);
 
+/* a * b + c on floats: fused where the target can if e->fast, else two rounded operations. */
+LLVMValueRef az_muladd(az_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+
 /* Counted loop: for (i = begin; i < end; i += step) with loop-carried values as phis. Emits the body
  * between az_loop_begin and az_loop_end; a loop that provably runs once makes no branches. */
 #define AZ_CARRIED_MAX 96
 typedef struct az_loop {
-	LLVMValueRef i;                 /* the counter, i64 */
-	LLVMValueRef carried[AZ_CARRIED_MAX]; /* inside the body: phis; after az_loop_end: results */
+	LLVMValueRef i; /* the counter, i64 */
+	LLVMValueRef
+	        carried[AZ_CARRIED_MAX]; /* inside the body: phis; after az_loop_end: results */
 	uint32_t carried_count;
 	LLVMBasicBlockRef entry, body, exit;
 	LLVMValueRef end, step;
@@ -57,13 +61,13 @@ typedef struct az_loop {
 } az_loop;
 /* `initial` has count values; the loop must run at least once (callers know constant bounds). */
 void az_loop_begin(az_emitter *e, az_loop *loop, LLVMValueRef begin, LLVMValueRef end, int64_t step,
-	uint32_t count, const LLVMValueRef *initial);
+        uint32_t count, const LLVMValueRef *initial);
 /* `next` has the carried values for the next iteration; afterwards loop->carried holds the last. */
 void az_loop_end(az_emitter *e, az_loop *loop, const LLVMValueRef *next);
 
 /* An intrinsic by name ("llvm.x86.avx512.vpdpbusd.512"); types for overloaded ones. */
 LLVMValueRef az_intrinsic(az_emitter *e, const char *name, const LLVMTypeRef *types,
-	uint32_t type_count, const LLVMValueRef *args, uint32_t arg_count);
+        uint32_t type_count, const LLVMValueRef *args, uint32_t arg_count);
 
 /* Element-wise operation on register values: all args are vectors (or scalars) of the same lane
  * count in the operations' register type: f32 for floats (f16/bf16 widened), i32 for integers up to 32
@@ -73,8 +77,10 @@ LLVMTypeRef az_register_type(az_emitter *e, az_elem elem);
 LLVMValueRef az_expr(az_emitter *e, const az_op *op, const LLVMValueRef *args);
 /* Loads `lanes` consecutive elements at a byte address and widens to the register type; and the
  * reverse. Elements narrower than 8 bits are not for these. */
-LLVMValueRef az_load_elems(az_emitter *e, az_elem elem, LLVMValueRef at, uint32_t lanes, uint32_t align);
-void az_store_elems(az_emitter *e, az_elem elem, LLVMValueRef value, LLVMValueRef at, uint32_t align);
+LLVMValueRef az_load_elems(
+        az_emitter *e, az_elem elem, LLVMValueRef at, uint32_t lanes, uint32_t align);
+void az_store_elems(
+        az_emitter *e, az_elem elem, LLVMValueRef value, LLVMValueRef at, uint32_t align);
 
 /* f32 -> i32, half to even; |x| < 2^22 proven by the caller's clamp. */
 LLVMValueRef az_round_to_int(az_emitter *e, LLVMValueRef x);

@@ -11,21 +11,21 @@ typedef enum az_arch { AZ_ARCH_X86_64, AZ_ARCH_AARCH64, AZ_ARCH_ARM, AZ_ARCH_RIS
 
 /* The instruction that multiplies four bytes and adds into 32 bits, or what stands in for it. */
 typedef enum az_dot {
-	AZ_DOT_GENERIC,    /* widen, multiply, add: any target */
-	AZ_DOT_SSE2,       /* pmaddwd on 16-bit pairs, 128 bits */
-	AZ_DOT_AVX2,       /* vpmaddwd on 16-bit pairs, 256 bits */
-	AZ_DOT_VNNI128,    /* vpdpbusd, by vector width */
+	AZ_DOT_GENERIC, /* widen, multiply, add: any target */
+	AZ_DOT_SSE2,    /* pmaddwd on 16-bit pairs, 128 bits */
+	AZ_DOT_AVX2,    /* vpmaddwd on 16-bit pairs, 256 bits */
+	AZ_DOT_VNNI128, /* vpdpbusd, by vector width */
 	AZ_DOT_VNNI256,
 	AZ_DOT_VNNI512,
-	AZ_DOT_AVX512BW,   /* vpmaddwd on 16-bit pairs, 512 bits */
-	AZ_DOT_NEON,       /* widening multiplies */
-	AZ_DOT_NEON_DOT,   /* sdot, udot */
-	AZ_DOT_NEON_I8MM,  /* usdot as well */
-	AZ_DOT_RVV,        /* vwmulsu, vwadd */
+	AZ_DOT_AVX512BW,  /* vpmaddwd on 16-bit pairs, 512 bits */
+	AZ_DOT_NEON,      /* widening multiplies */
+	AZ_DOT_NEON_DOT,  /* sdot, udot */
+	AZ_DOT_NEON_I8MM, /* usdot as well */
+	AZ_DOT_RVV,       /* vwmulsu, vwadd */
 } az_dot;
 
 typedef struct az_target {
-	const char *triple;   /* normalized */
+	const char *triple; /* normalized */
 	const char *cpu, *features, *abi;
 	az_arch arch;
 	az_dot dot;
@@ -35,7 +35,7 @@ typedef struct az_target {
 	bool native;               /* is this very machine: JIT and timing allowed */
 	uint32_t cpu_check;        /* bits the executable checks at start (runtime/cpu.h) */
 	uint32_t pointer_bytes;
-	const char *runtime;       /* name of the embedded runtime objects, e.g. "x86_64" */
+	const char *runtime; /* name of the embedded runtime objects, e.g. "x86_64" */
 } az_target;
 
 /* triple: any LLVM triple or a short form (x86_64-linux, aarch64-linux, armv7a-linux-gnueabihf,
@@ -49,5 +49,9 @@ typedef struct az_target_row {
 } az_target_row;
 bool az_target_row_get(uint32_t index, az_target_row *out);
 const char *az_dot_name(az_dot dot);
+
+/* Lanes of a vector of f32 that the target computes as numerics.md asks. 1 for strict code on ARMv7, whose
+ * vector unit flushes subnormals to zero: such code is scalar. */
+uint32_t az_float_lanes(const az_target *target, bool fast);
 
 #endif
