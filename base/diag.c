@@ -215,7 +215,7 @@ static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
 	return row[n % 3][m];
 }
 
-const char *az_nearest(const char *word, const char *(*next)(void *state), void *state)
+const char *az_nearest_word(const char *word, const char *(*next)(void *state), void *state)
 {
 	size_t length = strlen(word);
 	if (length == 0 || length > WORD_MAX)

@@ -65,6 +65,6 @@ char *az_message_format(az_arena *arena, const az_ctx *ctx, const az_message *me
 
 /* The candidate nearest to `word` by edit distance, or NULL when none is near.
  * `next` yields candidates until NULL. */
-const char *az_nearest(const char *word, const char *(*next)(void *state), void *state);
+const char *az_nearest_word(const char *word, const char *(*next)(void *state), void *state);
 
 #endif
