@@ -81,7 +81,7 @@ static void push_block(az_arena *arena, size_t size)
 		capacity = AZ_MIN(AZ_MAX(arena->head->capacity, BLOCK_MIN / 2) * 2, BLOCK_MAX);
 	if (capacity < size)
 		capacity = size;
-	if (capacity > SIZE_MAX - sizeof(az_arena_block) - ALIGN_MAX)
+	if (capacity > PTRDIFF_MAX - sizeof(az_arena_block) - ALIGN_MAX)
 		az_arena_exhausted(arena);
 	az_arena_block *block = calloc(1, sizeof *block + ALIGN_MAX + capacity);
 	if (!block)

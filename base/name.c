@@ -26,7 +26,8 @@ static az_name_slot *find(const az_name_table *table, uint64_t hash, const char 
 		az_name_slot *slot = &table->slot[i];
 		if (!slot->name)
 			return slot;
-		if (slot->hash == hash && slot->length == n && memcmp(slot->name, text, n) == 0)
+		if (slot->hash == hash && slot->length == n &&
+		        (n == 0 || memcmp(slot->name, text, n) == 0))
 			return slot;
 	}
 }
