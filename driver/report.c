@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What people see: diagnostics and progress on stderr, JSON and top classes on stdout. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "driver/driver.h"
+
+static void print_message(void *data, az_ctx *ctx, const az_message *message)
+{
+	(void)data;
+	az_arena arena;
+	az_arena_init(&arena, &ctx->oom);
+	fputs(az_message_format(&arena, ctx, message), stderr);
+	az_arena_free(&arena);
+}
+
+/* One line, rewritten in place; only on a terminal. */
+static void print_progress(void *data, const char *what, uint64_t done, uint64_t total)
+{
+	(void)data;
+	if (total && done >= total)
+		fprintf(stderr, "\r\033[K");
+	else if (total)
+		fprintf(stderr, "\r%s %llu/%llu (%llu %%)", what, (unsigned long long)done,
+		        (unsigned long long)total, (unsigned long long)(100 * done / total));
+	else
+		fprintf(stderr, "\r%s %llu", what, (unsigned long long)done);
+	fflush(stderr);
+}
+
+void az_report_attach(az_ctx *ctx)
+{
+	ctx->diag.handler = print_message;
+	if (isatty(STDERR_FILENO))
+		ctx->progress = print_progress;
+}
+
+void az_print_json(json_object *object)
+{
+	puts(json_object_to_json_string_ext(
+	        object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+void az_top_k(const double *v, int64_t n, int64_t k, int64_t *index)
+{
+	for (int64_t i = 0; i < k; i++) {
+		int64_t best = -1;
+		for (int64_t j = 0; j < n; j++) {
+			bool taken = false;
+			for (int64_t t = 0; t < i && !taken; t++)
+				taken = index[t] == j;
+			if (!taken && (best < 0 || v[j] > v[best]))
+				best = j;
+		}
+		index[i] = best;
+	}
+}
+
+void az_print_top(const az_tensor *output, int64_t row, int64_t count, char *const *labels,
+        uint64_t label_count)
+{
+	int64_t rows = output->type->rank > 1 ? output->type->dim[0] : 1;
+	int64_t n = rows ? az_type_numel(output->type) / rows : 0;
+	int64_t k = AZ_MIN(count, n);
+	double *v = calloc((size_t)n + 1, sizeof *v);
+	int64_t *index = calloc((size_t)k + 1, sizeof *index);
+	if (v && index) {
+		for (int64_t i = 0; i < n; i++)
+			v[i] = az_tensor_get(output, (uint64_t)(row * n + i));
+		az_top_k(v, n, k, index);
+		for (int64_t i = 0; i < k; i++) {
+			bool named = (uint64_t)index[i] < label_count;
+			printf("%5lld  %-12g %s\n", (long long)index[i], v[index[i]],
+			        named ? labels[index[i]] : "");
+		}
+	}
+	free(v);
+	free(index);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The default road: which passes a network still needs, given the options, and running them with the
+ * observers that the options ask for. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/driver.h"
+#include "ir/eval/eval.h"
+#include "ir/print.h"
+
+bool az_module_is_quantized(const az_module *module)
+{
+	for (uint32_t i = 0; i < module->funcs.count; i++)
+		for (const az_op *op = module->funcs.v[i]->first; op; op = op->next)
+			if (op->code == AZ_OP_quantize || op->code == AZ_OP_requantize ||
+			        op->code == AZ_OP_dequantize)
+				return true;
+	return false;
+}
+
+bool az_job_target(az_job *job)
+{
+	const az_options *o = &job->options;
+	if (!job->target)
+		job->target = az_target_get(job->ctx, o->target, o->cpu, o->attr);
+	return job->target != NULL;
+}
+
+static bool open_calibration(az_job *job, const az_module *module)
+{
+	const az_options *o = &job->options;
+	az_data_options options = {0};
+	if (!o->calib || job->calib)
+		return true;
+	if (!az_job_preprocess(job, &options.preprocess))
+		return false;
+	if (o->calib_limit.set && o->calib_limit.v < 1)
+		return az_error(job->ctx, AZ_LOC_NONE, "--calib-limit wants a positive number");
+	if (o->calib_limit.set)
+		options.limit = (uint64_t)o->calib_limit.v;
+	if (o->calib_every)
+		options.every = strtoull(o->calib_every, NULL, 10);
+	if (o->calib_every && options.every < 1)
+		return az_error(job->ctx, AZ_LOC_NONE,
+		        "--calib-every wants a positive number, found '%s'", o->calib_every);
+	const az_func *main = az_module_main(module);
+	const az_type **types = az_new_array(&job->arena, const az_type *, main->params.count);
+	for (uint32_t i = 0; i < main->params.count; i++)
+		types[i] = main->params.v[i]->type;
+	job->calib =
+	        az_data_open(job->ctx, &job->arena, o->calib, main->params.count, types, &options);
+	return job->calib != NULL;
+}
+
+/* --print-after: one file per pass that ran, constants shared in one folder. */
+typedef struct stage_printer {
+	az_job *job;
+	const char *folder;
+} stage_printer;
+
+static bool print_stage(void *data, const az_module *module, const char *pass, uint32_t index)
+{
+	stage_printer *printer = data;
+	const char *wanted = printer->job->options.print_after;
+	if (strcmp(wanted, "all") != 0 && strcmp(wanted, pass) != 0)
+		return true;
+	az_arena *arena = &printer->job->arena;
+	char *name = az_arena_printf(arena, "%02u-%s.adz", index, pass);
+	return az_module_write(module, az_path_join(arena, printer->folder, name),
+	        az_path_join(arena, printer->folder, "blobs"));
+}
+
+static bool print_times(az_job *job)
+{
+	const az_pass_time *times;
+	uint32_t count = az_pipeline_times(job->ctx, &times);
+	for (uint32_t i = 0; i < count; i++)
+		fprintf(stderr, "%10.3f ms  %s\n", 1e3 * times[i].seconds, times[i].pass);
+	return true;
+}
+
+bool az_job_pipeline(az_job *job, az_module *module, const char *text)
+{
+	const az_options *o = &job->options;
+	stage_printer printer = {job, o->print_folder};
+	if (!printer.folder)
+		printer.folder = az_arena_printf(
+		        &job->arena, "%s.stages", az_path_stem(&job->arena, job->options.args[0]));
+	az_pass_env env = {
+	        .exec = &az_backend_jit,
+	        .calib = job->calib,
+	        .cost = &az_backend_cost,
+	        .backend = az_backend_pass,
+	        .backend_data = (void *)(uintptr_t)job->target,
+	        .verify_each = o->verify_each,
+	        .check_each = o->check_each,
+	        .time_passes = o->time_passes,
+	        .stop_after = o->stop_after,
+	        .crash_path = "crash.adz",
+	};
+	if (o->print_after) {
+		if (!az_folder_make(job->ctx, printer.folder))
+			return false;
+		env.after = print_stage;
+		env.after_data = &printer;
+	}
+	az_pipeline pipeline;
+	if (!az_parse_pipeline(job->ctx, &job->arena, "pipeline", text, &pipeline) ||
+	        !az_pipeline_run(module, &pipeline, &env))
+		return false;
+	return !o->time_passes || print_times(job);
+}
+
+/* The float and quantized roads part here. */
+static bool choose_road(az_job *job, az_module *module, az_road *road)
+{
+	const az_options *o = &job->options;
+	bool quantized = az_module_is_quantized(module);
+	if (o->use_float && o->calib)
+		return az_error(job->ctx, AZ_LOC_NONE, "--float and --calib exclude each other");
+	if (quantized && o->calib && module->stage < AZ_STAGE_FOLDED && module->done.count == 0)
+		return az_error(job->ctx, AZ_LOC_NONE,
+		        "this network is already quantized; --calib is for float networks");
+	if (quantized && o->use_float)
+		return az_error(job->ctx, AZ_LOC_NONE,
+		        "this network is quantized; --float is for float networks");
+	*road = (az_road){.quantize = o->calib != NULL, .weight_bits = 8, .act_bits = 8};
+	if (module->done.count == 0 && !quantized && !o->calib)
+		module->fast_math = true;
+	return true;
+}
+
+bool az_job_road(az_job *job, az_module *module, bool to_canonical)
+{
+	az_road road;
+	if (!az_job_target(job) || !choose_road(job, module, &road) ||
+	        !open_calibration(job, module))
+		return false;
+	road.to_canonical_only = to_canonical;
+	char *text = az_road_text(&job->arena, module, &road);
+	return !text[0] || az_job_pipeline(job, module, text);
+}
