@@ -63,6 +63,7 @@ struct az_op {
 /* Data is little-endian and packed (base/bits.h), row-major; floats as IEEE bits. */
 struct az_const {
 	az_value value;
+	az_module *module;
 	const void *data;     /* one element when splat */
 	size_t size_bytes;    /* of data */
 	bool splat;           /* every element equals the first */
