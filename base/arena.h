@@ -50,7 +50,8 @@ _Noreturn void az_arena_exhausted(az_arena *arena);
 char *az_arena_printf(az_arena *arena, const char *format, ...) AZ_PRINTF(2, 3);
 char *az_arena_vprintf(az_arena *arena, const char *format, va_list args);
 
-#define az_new(arena, type)          ((type *)az_arena_alloc((arena), sizeof(type), _Alignof(type)))
-#define az_new_array(arena, type, n) ((type *)az_arena_array((arena), (n), sizeof(type), _Alignof(type)))
+#define az_new(arena, type) ((type *)az_arena_alloc((arena), sizeof(type), _Alignof(type)))
+#define az_new_array(arena, type, n)                                                               \
+	((type *)az_arena_array((arena), (n), sizeof(type), _Alignof(type)))
 
 #endif

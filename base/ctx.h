@@ -49,16 +49,16 @@ void az_ctx_progress(az_ctx *ctx, const char *what, uint64_t done, uint64_t tota
 void az_ctx_report_oom(az_ctx *ctx);
 
 /* The setjmp stands alone in its `if`: C11 7.13.1.1 allows it in no larger expression. */
-#define AZ_GUARD(ctx, on_failure)                       \
-	do {                                            \
-		if ((ctx)->guard_depth == 0) {          \
-			if (setjmp((ctx)->oom.jump)) {  \
-				(ctx)->guard_depth = 0; \
-				az_ctx_report_oom(ctx); \
-				on_failure;             \
-			}                               \
-		}                                       \
-		(ctx)->guard_depth++;                   \
+#define AZ_GUARD(ctx, on_failure)                                                                  \
+	do {                                                                                       \
+		if ((ctx)->guard_depth == 0) {                                                     \
+			if (setjmp((ctx)->oom.jump)) {                                             \
+				(ctx)->guard_depth = 0;                                            \
+				az_ctx_report_oom(ctx);                                            \
+				on_failure;                                                        \
+			}                                                                          \
+		}                                                                                  \
+		(ctx)->guard_depth++;                                                              \
 	} while (0)
 #define AZ_UNGUARD(ctx) ((ctx)->guard_depth--)
 

@@ -89,8 +89,8 @@ static bool write_special(az_ctx *ctx, const char *path, const void *data, size_
 static int open_temporary(az_arena *arena, const char *folder, mode_t mode, const char **name)
 {
 	for (unsigned i = 0; i < TEMPORARY_TRIES; i++) {
-		*name = az_path_join(
-		        arena, folder, az_arena_printf(arena, ".adze-%ld-%u", (long)getpid(), i));
+		*name = az_path_join(arena, folder,
+			az_arena_printf(arena, ".adze-%ld-%u", (long)getpid(), i));
 		int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		if (fd >= 0 || errno != EEXIST)
 			return fd;
@@ -99,8 +99,8 @@ static int open_temporary(az_arena *arena, const char *folder, mode_t mode, cons
 	return -1;
 }
 
-static bool replace_file(
-        az_ctx *ctx, const char *path, const void *data, size_t size, bool executable)
+static bool replace_file(az_ctx *ctx, const char *path, const void *data, size_t size,
+	bool executable)
 {
 	const char *temporary;
 	const char *folder = az_path_folder(&ctx->arena, path);
@@ -126,8 +126,8 @@ static char *link_target(az_arena *arena, const char *path)
 	return realpath(path, resolved) ? az_arena_copy(arena, resolved, strlen(resolved)) : NULL;
 }
 
-static bool write_file(
-        az_ctx *ctx, const char *path, const void *data, size_t size, bool executable)
+static bool write_file(az_ctx *ctx, const char *path, const void *data, size_t size,
+	bool executable)
 {
 	struct stat info;
 	if (stat(path, &info) == 0) {
@@ -172,10 +172,10 @@ static bool make_folders(az_ctx *ctx, const char *path, char *text)
 		*p = 0;
 		if (*text && mkdir(text, 0777) != 0) {
 			int error =
-			        errno; /* EEXIST, or what stat-able folders give when read-only */
+				errno; /* EEXIST, or what stat-able folders give when read-only */
 			if (!is_folder(text))
 				return fail(ctx, "make folder", path,
-				        error == EEXIST ? ENOTDIR : error);
+					error == EEXIST ? ENOTDIR : error);
 		}
 		*p = after;
 	}

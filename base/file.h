@@ -20,8 +20,8 @@ bool az_file_map(az_ctx *ctx, const char *path, az_bytes *out) AZ_NODISCARD;
 void az_file_unmap(az_bytes bytes);
 
 /* Writes and renames; `executable` sets mode 0777 less the umask. Reports; leaves nothing behind. */
-bool az_file_write(az_ctx *ctx, const char *path, const void *data, size_t size, bool executable)
-	AZ_NODISCARD;
+bool az_file_write(az_ctx *ctx, const char *path, const void *data, size_t size,
+	bool executable) AZ_NODISCARD;
 
 bool az_file_exists(const char *path);
 /* Makes the folder and its parents. Reports. */

@@ -21,7 +21,7 @@ typedef struct az_map {
 	uint32_t slot_count;
 } az_map;
 
-void *az_map_get(const az_map *map, const void *key); /* NULL when absent */
+void *az_map_get(const az_map *map, const void *key);                        /* NULL when absent */
 void az_map_put(az_arena *arena, az_map *map, const void *key, void *value); /* replaces */
 
 /* FNV-1a continued from `seed`; start with AZ_HASH_SEED. */

@@ -27,7 +27,7 @@ static az_name_slot *find(const az_name_table *table, uint64_t hash, const char 
 		if (!slot->name)
 			return slot;
 		if (slot->hash == hash && slot->length == n &&
-		        (n == 0 || memcmp(slot->name, text, n) == 0))
+			(n == 0 || memcmp(slot->name, text, n) == 0))
 			return slot;
 	}
 }
@@ -37,7 +37,7 @@ static void grow(az_arena *arena, az_name_table *table)
 	if (table->capacity > UINT32_MAX / 2)
 		az_arena_exhausted(arena);
 	az_name_table bigger = {
-	        .count = table->count, .capacity = AZ_MAX(table->capacity * 2, CAPACITY_MIN)};
+		.count = table->count, .capacity = AZ_MAX(table->capacity * 2, CAPACITY_MIN)};
 	bigger.slot = az_new_array(arena, az_name_slot, bigger.capacity);
 	for (uint32_t i = 0; i < table->capacity; i++) {
 		const az_name_slot *old = &table->slot[i];

@@ -202,7 +202,7 @@ uint16_t az_f32_to_f16(float x)
 	if (magnitude >= 0x477ff000u) /* 65520, halfway past the largest, and above */
 		return (uint16_t)(sign | 0x7c00u);
 	if (magnitude <
-	        0x33000000u) /* below 2^-25, half the smallest; 2^-25 itself ties to 0 below */
+		0x33000000u) /* below 2^-25, half the smallest; 2^-25 itself ties to 0 below */
 		return (uint16_t)sign;
 	uint32_t value, shift;
 	if (magnitude >= 0x38800000u) { /* normal: rebias; a carry out of the fraction is right */
@@ -213,7 +213,7 @@ uint16_t az_f32_to_f16(float x)
 		shift = 126 - (magnitude >> 23);
 	}
 	uint32_t kept = value >> shift, rest = value & ((1u << shift) - 1),
-	         half = 1u << (shift - 1);
+		 half = 1u << (shift - 1);
 	if (rest > half || (rest == half && (kept & 1)))
 		kept++;
 	return (uint16_t)(sign | kept);
@@ -239,7 +239,7 @@ static int unit_shift(const char *unit)
 		const char *text;
 		int shift;
 	} units[] = {{"", 0}, {"B", 0}, {"K", 10}, {"KiB", 10}, {"M", 20}, {"MiB", 20}, {"G", 30},
-	        {"GiB", 30}};
+		{"GiB", 30}};
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
 		if (strcmp(unit, units[i].text) == 0)
 			return units[i].shift;

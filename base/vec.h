@@ -8,10 +8,10 @@
 
 #include "base/arena.h"
 
-#define AZ_VEC(type)                       \
-	struct {                           \
-		type *v;                   \
-		uint32_t count, capacity;  \
+#define AZ_VEC(type)                                                                               \
+	struct {                                                                                   \
+		type *v;                                                                           \
+		uint32_t count, capacity;                                                          \
 	}
 
 /* Makes room for one more element of `size` bytes; used by az_vec_push only. */

@@ -68,7 +68,7 @@ void unit_check_text(const char *actual, const char *expected, const char *file,
 	bool same = actual && expected && strcmp(actual, expected) == 0;
 	if (!same)
 		printf("\n%s:%u: got\n%s\nwanted\n%s\n", file, line, actual ? actual : "(NULL)",
-		        expected ? expected : "(NULL)");
+			expected ? expected : "(NULL)");
 	CU_assertImplementation(same, line, "texts are equal", file, "", CU_FALSE);
 }
 

@@ -137,7 +137,7 @@ static void *endless_vec(az_arena *arena)
 static void overflows_jump(void)
 {
 	void *(*const tries[])(az_arena *) = {
-	        overflowing_array, endless_alloc, impossible_alloc, endless_copy, endless_vec};
+		overflowing_array, endless_alloc, impossible_alloc, endless_copy, endless_vec};
 	for (size_t i = 0; i < AZ_COUNT(tries); i++) {
 		az_arena arena;
 		start(&arena);
@@ -195,8 +195,8 @@ static void every_allocation_fails(void)
 void test_arena(void)
 {
 	unit_suite("arena",
-	        AZ_CASES({"aligns and zeroes", aligns_and_zeroes}, {"large blocks", large_blocks},
-	                {"marks and resets", marks}, {"copies and formats", copies},
-	                {"overflows jump", overflows_jump}, {"vectors grow", vectors_grow},
-	                {"every allocation fails once", every_allocation_fails}));
+		AZ_CASES({"aligns and zeroes", aligns_and_zeroes}, {"large blocks", large_blocks},
+			{"marks and resets", marks}, {"copies and formats", copies},
+			{"overflows jump", overflows_jump}, {"vectors grow", vectors_grow},
+			{"every allocation fails once", every_allocation_fails}));
 }

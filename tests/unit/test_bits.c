@@ -109,5 +109,5 @@ static void layout(void)
 void test_bits(void)
 {
 	unit_suite("bits", AZ_CASES({"sizes", sizes}, {"every width", every_width},
-	                           {"neighbours stay", neighbours_stay}, {"layout", layout}));
+				   {"neighbours stay", neighbours_stay}, {"layout", layout}));
 }

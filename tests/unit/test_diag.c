@@ -43,15 +43,15 @@ static void carets(void)
 	az_error(ctx, at(ctx, "m.adz", 1, 1, 1), "no such file");
 	az_error(ctx, at(ctx, "n.adz", 1, 0, 0), "no column");
 	CHECK_TEXT(unit_message(ctx, 0), "n.adz:2:8: error: unknown\n"
-	                                 "    2 |   %b = cnv2d %a\n"
-	                                 "      |        ^~~~~\n");
+					 "    2 |   %b = cnv2d %a\n"
+					 "      |        ^~~~~\n");
 	CHECK_TEXT(unit_message(ctx, 1), "n.adz:3:6: error: tab\n"
-	                                 "    3 | \tt\xc3\xa9 x\n"
-	                                 "      | \t   ^\n");
+					 "    3 | \tt\xc3\xa9 x\n"
+					 "      | \t   ^\n");
 	CHECK_TEXT(unit_message(ctx, 2), "n.adz:4:1: error: empty line\n    4 | \n      | ^\n");
 	CHECK_TEXT(unit_message(ctx, 3), "n.adz:5:99: error: past the end\n"
-	                                 "    5 | last\n"
-	                                 "      |     ^\n");
+					 "    5 | last\n"
+					 "      |     ^\n");
 	CHECK_TEXT(unit_message(ctx, 4), "n.adz:6:1: error: no such line\n");
 	CHECK_TEXT(unit_message(ctx, 5), "m.adz:1:1: error: no such file\n");
 	CHECK_TEXT(unit_message(ctx, 6), "n.adz:1: error: no column\n");
@@ -79,8 +79,8 @@ static void nodes(void)
 {
 	az_ctx *ctx = az_ctx_new();
 	az_loc loc = {.file = az_name_of(ctx, "net.onnx"),
-	        .node = az_name_of(ctx, "/conv1"),
-	        .op = az_name_of(ctx, "Conv")};
+		.node = az_name_of(ctx, "/conv1"),
+		.op = az_name_of(ctx, "Conv")};
 	az_error(ctx, loc, "bad");
 	loc.node = NULL;
 	az_error(ctx, loc, "bad");
@@ -164,7 +164,7 @@ static const char *next_word(void *state)
 static const char *nearest(const char *word)
 {
 	static const char *const words[] = {
-	        "conv", "matmul", "maxpool", "relu", "", "resize", NULL};
+		"conv", "matmul", "maxpool", "relu", "", "resize", NULL};
 	const char *const *p = words;
 	return az_nearest_word(word, next_word, &p);
 }
@@ -222,10 +222,10 @@ static void progress(void)
 void test_diag(void)
 {
 	unit_suite("diag", AZ_CASES({"stored in order", stored_in_order}, {"carets", carets},
-	                           {"long lines are cut", long_lines_are_cut}, {"nodes", nodes},
-	                           {"the error limit", limit}, {"handlers", handlers},
-	                           {"out of memory is stored once", out_of_memory_is_stored_once},
-	                           {"near spellings", spelling},
-	                           {"every allocation fails once", every_allocation_fails},
-	                           {"progress", progress}));
+				   {"long lines are cut", long_lines_are_cut}, {"nodes", nodes},
+				   {"the error limit", limit}, {"handlers", handlers},
+				   {"out of memory is stored once", out_of_memory_is_stored_once},
+				   {"near spellings", spelling},
+				   {"every allocation fails once", every_allocation_fails},
+				   {"progress", progress}));
 }

@@ -104,8 +104,8 @@ static void devices(void)
 	struct stat info;
 	CU_ASSERT_TRUE(stat("/dev/null", &info) == 0 && S_ISCHR(info.st_mode));
 	CU_ASSERT_FALSE(az_file_write(ctx, "/dev/full", "hello", 5, false));
-	CHECK_TEXT(
-	        unit_message(ctx, 0), "error: cannot write '/dev/full': No space left on device\n");
+	CHECK_TEXT(unit_message(ctx, 0),
+		"error: cannot write '/dev/full': No space left on device\n");
 	az_bytes bytes;
 	CU_ASSERT_FALSE(az_file_map(ctx, "/dev/null", &bytes));
 	CHECK_TEXT(unit_message(ctx, 1), "error: cannot read '/dev/null': not a regular file\n");
@@ -146,8 +146,8 @@ static void write_failures(void)
 	char *folder = fresh(ctx, "fail"), *file = az_path_join(&ctx->arena, folder, "file");
 	CU_ASSERT_FALSE(az_file_write(ctx, folder, "x", 1, false));
 	CU_ASSERT_TRUE(az_file_write(ctx, file, "x", 1, false));
-	CU_ASSERT_FALSE(
-	        az_file_write(ctx, az_path_join(&ctx->arena, folder, "no/file"), "x", 1, false));
+	CU_ASSERT_FALSE(az_file_write(ctx, az_path_join(&ctx->arena, folder, "no/file"), "x", 1,
+		false));
 	CU_ASSERT_FALSE(az_file_write(ctx, az_path_join(&ctx->arena, file, "x"), "x", 1, false));
 	CU_ASSERT_FALSE(az_file_write(ctx, "", "x", 1, false));
 	char *dangling = az_path_join(&ctx->arena, folder, "dangling");
@@ -160,8 +160,8 @@ static void write_failures(void)
 		CU_ASSERT_EQUAL(chmod(file, 0444), 0);
 		CU_ASSERT_FALSE(az_file_write(ctx, file, "y", 1, false));
 		CU_ASSERT_EQUAL(chmod(folder, 0555), 0);
-		CU_ASSERT_FALSE(az_file_write(
-		        ctx, az_path_join(&ctx->arena, folder, "new"), "y", 1, false));
+		CU_ASSERT_FALSE(az_file_write(ctx, az_path_join(&ctx->arena, folder, "new"), "y", 1,
+			false));
 		CU_ASSERT_EQUAL(chmod(folder, 0755), 0);
 	}
 	az_ctx_free(ctx);
@@ -175,7 +175,7 @@ static void map_failures(void)
 	CU_ASSERT_FALSE(az_file_map(ctx, unit_folder(), &bytes));
 	CU_ASSERT_FALSE(az_file_map(ctx, "", &bytes));
 	CHECK_TEXT(unit_message(ctx, 0),
-	        "error: cannot open '/nonexistent/x': No such file or directory\n");
+		"error: cannot open '/nonexistent/x': No such file or directory\n");
 	CU_ASSERT_EQUAL(bytes.size, 0);
 	az_file_unmap(bytes);
 	CU_ASSERT_EQUAL(ctx->diag.error_count, 3);
@@ -204,9 +204,9 @@ static void paths(void)
 	static const struct {
 		const char *path, *folder, *base, *stem;
 	} rows[] = {{"a/b.onnx", "a", "b.onnx", "b"}, {"b.tar.gz", ".", "b.tar.gz", "b.tar"},
-	        {"/b", "/", "b", "b"}, {"//x/b", "//x", "b", "b"}, {"a//b", "a", "b", "b"},
-	        {"a/b/", "a", "b", "b"}, {".hidden", ".", ".hidden", ".hidden"}, {"/", "/", "", ""},
-	        {"", ".", "", ""}, {"a.d/b", "a.d", "b", "b"}, {"x.", ".", "x.", "x"}};
+		{"/b", "/", "b", "b"}, {"//x/b", "//x", "b", "b"}, {"a//b", "a", "b", "b"},
+		{"a/b/", "a", "b", "b"}, {".hidden", ".", ".hidden", ".hidden"}, {"/", "/", "", ""},
+		{"", ".", "", ""}, {"a.d/b", "a.d", "b", "b"}, {"x.", ".", "x.", "x"}};
 	az_ctx *ctx = az_ctx_new();
 	for (size_t i = 0; i < AZ_COUNT(rows); i++) {
 		CHECK_TEXT(az_path_folder(&ctx->arena, rows[i].path), rows[i].folder);
@@ -236,7 +236,7 @@ static bool write_once(az_ctx *ctx)
 	AZ_GUARD(ctx, return false);
 	char *path = unit_path(ctx, "oom/out");
 	bool ok = az_folder_make(ctx, unit_path(ctx, "oom")) &&
-	          az_file_write(ctx, path, "12", 2, false);
+		  az_file_write(ctx, path, "12", 2, false);
 	AZ_UNGUARD(ctx);
 	return ok;
 }
@@ -252,9 +252,9 @@ static void every_allocation_fails(void)
 void test_file(void)
 {
 	unit_suite("file",
-	        AZ_CASES({"writes and maps", writes_and_maps}, {"large file", large_file},
-	                {"links stay", links_stay}, {"devices", devices}, {"full disk", full_disk},
-	                {"write failures", write_failures}, {"map failures", map_failures},
-	                {"folders", folders}, {"paths", paths}, {"sha256", sha256},
-	                {"every allocation fails once", every_allocation_fails}));
+		AZ_CASES({"writes and maps", writes_and_maps}, {"large file", large_file},
+			{"links stay", links_stay}, {"devices", devices}, {"full disk", full_disk},
+			{"write failures", write_failures}, {"map failures", map_failures},
+			{"folders", folders}, {"paths", paths}, {"sha256", sha256},
+			{"every allocation fails once", every_allocation_fails}));
 }

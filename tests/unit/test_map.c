@@ -129,8 +129,8 @@ static void every_allocation_fails(void)
 void test_map(void)
 {
 	unit_suite("map",
-	        AZ_CASES({"empty", empty}, {"keeps order and replaces", keeps_order_and_replaces},
-	                {"a failed growth keeps entries", failed_growth_keeps_entries},
-	                {"hashes are FNV-1a", hashes}, {"names are interned", names_are_interned},
-	                {"every allocation fails once", every_allocation_fails}));
+		AZ_CASES({"empty", empty}, {"keeps order and replaces", keeps_order_and_replaces},
+			{"a failed growth keeps entries", failed_growth_keeps_entries},
+			{"hashes are FNV-1a", hashes}, {"names are interned", names_are_interned},
+			{"every allocation fails once", every_allocation_fails}));
 }

@@ -54,11 +54,11 @@ static void known_texts(void)
 		uint32_t bits;
 		const char *text;
 	} rows[] = {{0x00000000, "0"}, {0x80000000, "0f80000000"}, {0x3f800000, "1"},
-	        {0xbf800000, "-1"}, {0x3dcccccd, "0.1"}, {0x4b7fffff, "16777215"},
-	        {0x4b800001, "16777218"}, {0x47c35000, "1e+05"}, {0x7f7fffff, "3.4028235e+38"},
-	        {0x00000001, "1e-45"}, {0x00800000, "1.1754944e-38"}, {0x7f800000, "0f7f800000"},
-	        {0xff800000, "0fff800000"}, {0x7fc00000, "0f7fc00000"}, {0x7f800001, "0f7f800001"},
-	        {0x358637bd, "1e-06"}};
+		{0xbf800000, "-1"}, {0x3dcccccd, "0.1"}, {0x4b7fffff, "16777215"},
+		{0x4b800001, "16777218"}, {0x47c35000, "1e+05"}, {0x7f7fffff, "3.4028235e+38"},
+		{0x00000001, "1e-45"}, {0x00800000, "1.1754944e-38"}, {0x7f800000, "0f7f800000"},
+		{0xff800000, "0fff800000"}, {0x7fc00000, "0f7fc00000"}, {0x7f800001, "0f7f800001"},
+		{0x358637bd, "1e-06"}};
 	char text[AZ_NUM_SIZE];
 	for (size_t i = 0; i < AZ_COUNT(rows); i++) {
 		az_f32_print(text, f32_of(rows[i].bits));
@@ -108,8 +108,8 @@ static void random_round_trips(void)
 static void refused_texts(void)
 {
 	static const char *const bad[] = {"", " 1", "1 ", "+", "-", ".", "e5", "1e", "1e+", "1,5",
-	        "1.2.3", "0x10", "inf", "nan", "infinity", "1f", "0f", "0f7fc0000", "0f7fc000000",
-	        "0f7fc0000g", "0f+fc00000", "0f 7fc0000", "1e999", "-1e999", "0d", "--1", "1e5x"};
+		"1.2.3", "0x10", "inf", "nan", "infinity", "1f", "0f", "0f7fc0000", "0f7fc000000",
+		"0f7fc0000g", "0f+fc00000", "0f 7fc0000", "1e999", "-1e999", "0d", "--1", "1e5x"};
 	for (size_t i = 0; i < AZ_COUNT(bad); i++) {
 		float x = 42;
 		double y = 42;
@@ -195,10 +195,10 @@ static void sizes(void)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {{"0", 0}, {"300", 300}, {"300B", 300}, {"64K", 65536}, {"64KiB", 65536},
-	        {"1.5M", 1572864}, {"2MiB", 2097152}, {"1G", 1073741824}, {"0.5K", 512},
-	        {"1.0000000001K", 1024}, {"3GiB", UINT64_C(3221225472)}};
+		{"1.5M", 1572864}, {"2MiB", 2097152}, {"1G", 1073741824}, {"0.5K", 512},
+		{"1.0000000001K", 1024}, {"3GiB", UINT64_C(3221225472)}};
 	static const char *const bad[] = {"", "K", "-1", "1 K", "1KB", "1k", "1.5.5", "1e3", ".5K",
-	        "4.GiB", "99999999999999999999", "9999999999G", "1KiBs", "0x10"};
+		"4.GiB", "99999999999999999999", "9999999999G", "1KiBs", "0x10"};
 	for (size_t i = 0; i < AZ_COUNT(good); i++) {
 		uint64_t bytes = 0;
 		CU_ASSERT_TRUE(az_size_parse(good[i].text, &bytes));
@@ -214,7 +214,7 @@ static void sizes(void)
 void test_num(void)
 {
 	unit_suite("num",
-	        AZ_CASES({"known texts", known_texts}, {"random round trips", random_round_trips},
-	                {"refused texts", refused_texts}, {"a comma locale", comma_locale},
-	                {"16-bit floats", halves}, {"sizes", sizes}));
+		AZ_CASES({"known texts", known_texts}, {"random round trips", random_round_trips},
+			{"refused texts", refused_texts}, {"a comma locale", comma_locale},
+			{"16-bit floats", halves}, {"sizes", sizes}));
 }

@@ -76,6 +76,6 @@ static void every_allocation_fails(void)
 void test_text(void)
 {
 	unit_suite("text", AZ_CASES({"adds", adds}, {"grows", grows}, {"quotes", quotes},
-	                           {"too long", too_long},
-	                           {"every allocation fails once", every_allocation_fails}));
+				   {"too long", too_long},
+				   {"every allocation fails once", every_allocation_fails}));
 }

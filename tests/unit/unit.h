@@ -24,7 +24,7 @@ typedef struct unit_case {
 
 #define AZ_CASES(...)                                                                              \
 	(const unit_case[]){__VA_ARGS__},                                                          \
-	        sizeof((const unit_case[]){__VA_ARGS__}) / sizeof(unit_case)
+		sizeof((const unit_case[]){__VA_ARGS__}) / sizeof(unit_case)
 
 void unit_suite(const char *name, const unit_case *cases, size_t count);
 
