@@ -29,7 +29,7 @@ typedef struct az_target {
 	const char *cpu, *features, *abi;
 	az_arch arch;
 	az_dot dot;
-	uint32_t vector_bytes;     /* of a float or integer vector register: 16, 32, 64 */
+	uint32_t vector_bytes;     /* of a float or integer vector register: 16, 32, 64; 4: no vectors */
 	uint32_t vector_registers; /* 16 or 32 */
 	bool has_fma;              /* fused multiply-add for --float code */
 	bool native;               /* is this very machine: JIT and timing allowed */
