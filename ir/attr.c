@@ -9,7 +9,9 @@
 
 #define ENUM(name)        static const char *const words_##name[] = {
 #define VALUE(name, word) #word,
-#define ENUM_END(name)    };
+#define ENUM_END(name)                                                                             \
+	}                                                                                          \
+	;
 #include "ir/enums.def"
 
 static const char *const *const enum_words[AZ_ATTR_COUNT_] = {

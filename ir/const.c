@@ -79,7 +79,8 @@ az_const *az_const_new(az_module *module, const char *name, const az_type *type,
 	return constant;
 }
 
-az_const *az_const_splat(az_module *module, const char *name, const az_type *type, const void *element)
+az_const *az_const_splat(az_module *module, const char *name, const az_type *type,
+	const void *element)
 {
 	int64_t count = az_type_numel(type);
 	if (count < 2)
@@ -162,7 +163,8 @@ double az_const_get(const az_const *constant, uint64_t i)
 
 int64_t az_const_get_int(const az_const *constant, uint64_t i)
 {
-	return az_elem_load_int(constant->data, constant->splat ? 0 : i, constant->value.type->elem);
+	return az_elem_load_int(constant->data, constant->splat ? 0 : i,
+		constant->value.type->elem);
 }
 
 void az_const_erase(az_const *constant)

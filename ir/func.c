@@ -9,7 +9,8 @@ az_func *az_func_new(az_module *module, const char *name)
 {
 	az_func *func = az_new(&module->arena, az_func);
 	func->module = module;
-	func->name = az_name_unique(module->ctx, &module->func_names, az_name_of(module->ctx, name));
+	func->name =
+		az_name_unique(module->ctx, &module->func_names, az_name_of(module->ctx, name));
 	az_map_put(&module->arena, &module->func_names, func->name, func);
 	az_vec_push(&module->arena, &module->funcs, func);
 	return func;

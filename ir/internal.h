@@ -46,6 +46,9 @@ az_op *az_op_alloc(az_builder *at, az_opcode code, uint32_t arg_count, az_value 
 void az_attrs_copy(az_module *module, az_opcode code, az_attrs *attrs);
 /* Whether a quantizer can be printed in place, without a declaration. */
 bool az_quant_is_plain(const az_quant *quant);
+/* How many scales a quantizer along an axis of this type has: one per index, or one per group of
+ * indices at every place of the other dimensions. */
+int64_t az_quant_scales(const az_quant *quant, const az_type *type);
 /* The blob file of a constant is named by this hash of its packed bytes. */
 void az_const_hash(const az_const *constant, char out[65]);
 /* Whether the text writes the constant as a blob. */

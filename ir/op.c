@@ -26,9 +26,10 @@ const char *const az_stage_words[AZ_STAGE_COUNT_] = {
 #define ZEROS {.fill = true}
 #define EMPTY {.fill = false}
 
-#define OP(name, ...) static const az_attr_desc attrs_##name[] = {
+#define OP(name, ...)             static const az_attr_desc attrs_##name[] = {
 #define ATTR(op, kind, name, ...) {#name, AZ_ATTR_##kind, offsetof(az_attrs, op.name), __VA_ARGS__},
-#define END(op) {0}};
+#define END(op) {0}}                                                                               \
+	;
 #include "ir/ops.def"
 
 #define A(least, most) least, most

@@ -81,8 +81,8 @@ static bool infer(az_op *op, az_elem want, uint32_t result_count, const az_type 
 	if (op->arg_count < desc->args_min || op->arg_count > desc->args_max)
 		return az_error(ctx, op->loc, "%s: has %u operands, wants %u to %u", desc->name,
 			op->arg_count, desc->args_min, desc->args_max);
-	az_infer in = {.ctx = ctx, .op = op, .want = want, .result_count = result_count,
-		.result = types};
+	az_infer in = {
+		.ctx = ctx, .op = op, .want = want, .result_count = result_count, .result = types};
 	if (!desc->infer(&in))
 		return false;
 	*count = in.result_count;

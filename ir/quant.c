@@ -15,6 +15,17 @@ bool az_quant_is_plain(const az_quant *quant)
 	return quant->grid == AZ_GRID_AFFINE && quant->count == 1 && quant->axis < 0;
 }
 
+int64_t az_quant_scales(const az_quant *quant, const az_type *type)
+{
+	int64_t length = type->dim[quant->axis], n = 1;
+	if (!quant->group)
+		return length;
+	for (uint32_t i = 0; i < type->rank; i++)
+		n *= (int)i == quant->axis ? (length + quant->group - 1) / quant->group
+					   : type->dim[i];
+	return n;
+}
+
 static uint64_t hash_quant(const void *item)
 {
 	const az_quant *q = item;
@@ -50,7 +61,8 @@ static const az_quant *intern(az_ctx *ctx, const az_quant *like)
 	const void **slot = az_intern_find(ctx, set, like, hash_quant, equal_quants);
 	if (!*slot) {
 		az_quant *copy = az_arena_dup(&ctx->arena, like, sizeof *like);
-		copy->scale = az_arena_dup(&ctx->arena, like->scale, like->count * sizeof *like->scale);
+		copy->scale =
+			az_arena_dup(&ctx->arena, like->scale, like->count * sizeof *like->scale);
 		if (like->zero)
 			copy->zero = az_arena_dup(&ctx->arena, like->zero,
 				like->count * sizeof *like->zero);

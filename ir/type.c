@@ -37,8 +37,8 @@ const void **az_intern_find(az_ctx *ctx, az_intern_set *set, const void *like, a
 	az_intern_equal *equal)
 {
 	if (set->count >= set->capacity / 2) {
-		az_intern_set bigger = {.count = set->count,
-			.capacity = AZ_MAX(set->capacity * 2, CAPACITY_MIN)};
+		az_intern_set bigger = {
+			.count = set->count, .capacity = AZ_MAX(set->capacity * 2, CAPACITY_MIN)};
 		bigger.slot = az_new_array(&ctx->arena, const void *, bigger.capacity);
 		for (uint32_t i = 0; i < set->capacity; i++) {
 			if (set->slot[i])
