@@ -18,10 +18,6 @@ const char *const az_stage_words[AZ_STAGE_COUNT_] = {
 	[AZ_STAGE_PLACED] = "placed",
 };
 
-/* Several operations share a family: the repeated declarations agree. */
-#define OP(name, family, ...) az_infer_hook az_infer_##family;
-#include "ir/ops.def"
-
 #define ONES  {.i = 1, .r = 1.0f, .fill = true}
 #define ZEROS {.fill = true}
 #define EMPTY {.fill = false}

@@ -38,6 +38,10 @@ typedef struct az_infer {
 
 typedef bool az_infer_hook(az_infer *in);
 
+/* Several operations share a family: the repeated declarations agree. */
+#define OP(name, family, ...) az_infer_hook az_infer_##family;
+#include "ir/ops.def"
+
 typedef struct az_op_desc {
 	const char *name, *family, *doc;
 	uint16_t args_min, args_max, results_min, results_max;
