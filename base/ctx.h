@@ -27,6 +27,7 @@
 #include "base/name.h"
 
 struct az_type_table; /* ir/type.c */
+struct az_pass_time;  /* passes/pass.h */
 
 typedef struct az_ctx {
 	az_oom oom;
@@ -38,6 +39,8 @@ typedef struct az_ctx {
 	/* Called with done <= total; NULL = silent. total 0 means unknown. */
 	void (*progress)(void *data, const char *what, uint64_t done, uint64_t total);
 	void *progress_data;
+	const struct az_pass_time *pass_times; /* of the last pipeline that was timed */
+	uint32_t pass_time_count;
 } az_ctx;
 
 /* NULL when even the context cannot be had. */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The default road: which passes are still to be done for a module. It is derived from the module's
+ * history and stage, so that a dump of any state continues where it stopped. */
+#include <string.h>
+
+#include "passes/manager.h"
+
+static const char *const front[] = {"infer-shapes", "fold-constants", "canonicalize", "decompose",
+	"fold-batchnorm", "fuse-activation", "sink-transposes"};
+static const char *const back[] = {"select-kernels", "pack-weights", "plan-memory"};
+
+/* The entry of the history that ran this pass: its name, alone or before options. */
+static bool is_pass(az_name done, const char *step)
+{
+	size_t n = strcspn(step, "{");
+	return strncmp(done, step, n) == 0 && (done[n] == 0 || done[n] == '{');
+}
+
+static bool was_done(const az_module *module, const char *pass)
+{
+	for (uint32_t i = 0; i < module->done.count; i++) {
+		if (is_pass(module->done.v[i], pass))
+			return true;
+	}
+	return false;
+}
+
+static bool holds_quantizers(const az_module *module)
+{
+	for (uint32_t i = 0; i < module->funcs.count; i++) {
+		for (const az_op *op = module->funcs.v[i]->first; op; op = op->next) {
+			if (op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize)
+				return true;
+		}
+	}
+	return false;
+}
+
+typedef struct steps {
+	AZ_VEC(const char *) list;
+} steps;
+
+static void list_steps(az_arena *arena, const az_module *module, const az_road *road, steps *out)
+{
+	for (uint32_t i = 0; i < AZ_COUNT(front); i++)
+		az_vec_push(arena, &out->list, front[i]);
+	bool quantized = holds_quantizers(module);
+	bool ours = was_done(module, "calibrate") || was_done(module, "insert-quantizers");
+	if (ours || (road->quantize && !quantized)) {
+		az_text insert = {.arena = arena};
+		az_text_add(&insert, "insert-quantizers");
+		int weights = road->weight_bits ? road->weight_bits : 8;
+		int acts = road->act_bits ? road->act_bits : 8;
+		if (weights != 8 && acts != 8)
+			az_text_add(&insert, "{weights=%d,acts=%d}", weights, acts);
+		else if (weights != 8)
+			az_text_add(&insert, "{weights=%d}", weights);
+		else if (acts != 8)
+			az_text_add(&insert, "{acts=%d}", acts);
+		az_vec_push(arena, &out->list, "calibrate");
+		az_vec_push(arena, &out->list, insert.v);
+	}
+	if (ours || road->quantize || quantized || was_done(module, "fold-quantizers"))
+		az_vec_push(arena, &out->list, "fold-quantizers");
+	if (road->to_canonical_only)
+		return;
+	for (uint32_t i = 0; i < AZ_COUNT(back); i++)
+		az_vec_push(arena, &out->list, back[i]);
+}
+
+char *az_road_text(az_arena *arena, const az_module *module, const az_road *road)
+{
+	steps all = {0};
+	list_steps(arena, module, road, &all);
+	uint32_t at = 0;
+	for (uint32_t i = 0; i < module->done.count && at < all.list.count; i++)
+		at += is_pass(module->done.v[i], all.list.v[at]);
+	/* A module that came here on another way is past the passes that refuse its stage. */
+	while (at < all.list.count) {
+		char *name = az_arena_copy(arena, all.list.v[at], strcspn(all.list.v[at], "{"));
+		if (az_pass_find(name)->takes & 1 << module->stage)
+			break;
+		at++;
+	}
+	az_text text = {.arena = arena};
+	az_text_add(&text, "%s", "");
+	for (uint32_t i = at; i < all.list.count; i++)
+		az_text_add(&text, "%s%s", i > at ? "," : "", all.list.v[i]);
+	return text.v ? text.v : "";
+}
