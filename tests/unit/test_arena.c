@@ -134,6 +134,14 @@ static void *endless_vec(az_arena *arena)
 	return az_vec_grow(arena, NULL, 0, &capacity, 1);
 }
 
+static bool jumps(void *(*attempt)(az_arena *), az_arena *arena)
+{
+	if (setjmp(oom.jump))
+		return true;
+	attempt(arena);
+	return false;
+}
+
 static void overflows_jump(void)
 {
 	void *(*const tries[])(az_arena *) = {
@@ -141,12 +149,7 @@ static void overflows_jump(void)
 	for (size_t i = 0; i < AZ_COUNT(tries); i++) {
 		az_arena arena;
 		start(&arena);
-		volatile bool jumped = false;
-		if (setjmp(oom.jump))
-			jumped = true;
-		else
-			tries[i](&arena);
-		CU_ASSERT_TRUE(jumped);
+		CU_ASSERT_TRUE(jumps(tries[i], &arena));
 		az_arena_free(&arena);
 	}
 }
