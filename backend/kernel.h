@@ -32,7 +32,14 @@ typedef struct az_kernel {
 	 * bias), in the arena; NULL hook or *size 0: as they are. Total size of weights must stay within
 	 * numel * bits / 8 plus padding of the last block. */
 	bool (*pack)(const az_target *target, const az_func *func, az_value *const *args,
-		const az_tile *tile, uint32_t index, az_arena *arena, const void **data, size_t *size);
+		const az_tile *tile, uint32_t index, az_arena *arena, const void **data,
+		size_t *size);
+	/* The kernel reads not a byte outside its operands (then a graph's input, which has no slack behind
+	 * it, need not be copied into the arena for it). */
+	bool exact;
+	/* Of a function that is element-wise throughout, the kernel never reads an element of an operand of the
+	 * result's shape again once it has written that element: the result may take the operand's place. */
+	bool streams;
 } az_kernel;
 
 extern const az_kernel az_kernels[];

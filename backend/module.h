@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lowering a placed module to one LLVM module: kernel functions, constants, and
+ *     int NAME_run(const void *const inputs[], void *const outputs[], void *arena, const void *pool)
+ * with, on request, NAME_profile and the description that executables carry (runtime/model.h). */
+#ifndef AZ_BACKEND_MODULE_H
+#define AZ_BACKEND_MODULE_H
+
+#include "backend/constants.h"
+#include "ir/cost.h"
+
+typedef struct az_lower_options {
+	const char *name; /* prefix of symbols: a C identifier */
+	bool profile;     /* NAME_profile as well */
+	bool describe;    /* adze_model; needs profile */
+	const char *info; /* text in adze_model; may be NULL */
+} az_lower_options;
+
+typedef struct az_lowered {
+	az_llvm llvm;
+	uint32_t layer_count; /* one per call of main, in order */
+	az_layer_cost *layer; /* code_bytes not filled in */
+	const char **symbol;  /* of the kernel function of each layer */
+	uint64_t macs, weight_bytes;
+} az_lowered;
+
+/* In the arena, but for LLVM's own memory: az_llvm_close(&out->llvm) also after failure. Reports. */
+bool az_module_lower(const az_module *module, const az_target *target,
+	const az_lower_options *options, az_arena *arena, az_lowered *out) AZ_NODISCARD;
+
+/* Adds the constant adze_model. */
+void az_model_describe(az_lowered *lowered, const az_module *module,
+	const az_lower_options *options, LLVMValueRef run, LLVMValueRef profile, az_arena *arena);
+
+#endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plan-memory: gives every value of main its place in one arena.
+ *
+ *     %a = call @k1(%x, @w), ... : u8[1,8,8,4]        ->   ... : u8[1,8,8,4] at 0
+ *     %b = reshape %a : u8[1,256]                     ->   ... : u8[1,256] at 0
+ *
+ * Takes a selected module (main holds calls and views), gives a placed one; backend/plan.h says what the
+ * addresses mean. Values alive at the same time do not overlap, except that a result takes the place of
+ * an operand that dies there when the kernel works element by element (az_kernel.streams). A view has the place
+ * of what it looks at. A parameter is copied into the arena when a kernel that reads beyond its
+ * operands uses it: the caller's buffers have no slack. A returned value is made in the caller's
+ * buffer unless such a kernel reads it, too.
+ *
+ * Placing is bin packing in two dimensions, so several orders are tried (by size, by area, by time,
+ * by length of life), each value going to the lowest gap or the tightest one; the smallest peak wins.
+ * Terminates: each step places one value. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/kernel.h"
+#include "backend/live.h"
+#include "backend/passes.h"
+#include "backend/plan.h"
+
+/* One buffer: a value and those that take its place, in turn. */
+typedef struct slot {
+	int64_t size; /* rounded up to the alignment */
+	int64_t at;
+	uint32_t begin, end;
+	uint32_t index; /* in order of creation, to break ties */
+} slot;
+
+typedef struct planner {
+	az_pass_ctx *pass;
+	az_func *main;
+	az_live live;
+	int64_t align;
+	slot *slots;
+	uint32_t slot_count;
+	uint32_t *slot_of; /* by value id: slot + 1; 0: outside the arena */
+} planner;
+
+/* --- What lies outside ------------------------------------------------------------------------------- */
+
+static bool exact_call(const az_op *op)
+{
+	const az_kernel *kernel = az_kernel_find(op->attr.call.kernel);
+	return kernel && kernel->exact;
+}
+
+/* Some call that reads beyond its operands reads the value or a view of it. */
+static bool needs_slack(const az_value *value)
+{
+	for (const az_use *use = value->uses; use; use = use->next) {
+		if (!use->user)
+			continue;
+		if (az_is_view(use->user) ? needs_slack(use->user->results[0])
+					  : !exact_call(use->user))
+			return true;
+	}
+	return false;
+}
+
+static bool returned(const az_value *value)
+{
+	for (const az_use *use = value->uses; use; use = use->next)
+		if (!use->user || (az_is_view(use->user) && returned(use->user->results[0])))
+			return true;
+	return false;
+}
+
+static bool lies_outside(const az_value *value)
+{
+	return (value->kind == AZ_VALUE_PARAM || returned(value)) && !needs_slack(value);
+}
+
+/* --- In place ---------------------------------------------------------------------------------------- */
+
+static bool element_wise(const az_func *func)
+{
+	for (const az_op *op = func->first; op; op = op->next) {
+		bool plain = az_op_table[op->code].traits & AZ_TRAIT_ELTWISE ||
+			     op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize ||
+			     op->code == AZ_OP_requantize || op->code == AZ_OP_lookup;
+		if (!plain)
+			return false;
+	}
+	return true;
+}
+
+static bool same_places(const az_type *a, const az_type *b)
+{
+	return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim) == 0 &&
+	       a->elem.bits == b->elem.bits && a->elem.bits % 8 == 0;
+}
+
+/* The function reads element i of the parameter only to make element i of the result: its shape is the
+ * result's, and it is no table. */
+static bool read_in_step(const az_func *func, uint32_t index, const az_type *result)
+{
+	const az_value *param = func->params.v[index];
+	for (const az_use *use = param->uses; use; use = use->next)
+		if (use->user && use->user->code == AZ_OP_lookup && use->index == 1)
+			return false;
+	return same_places(param->type, result);
+}
+
+static const az_value *root(const az_value *value)
+{
+	while (value->kind == AZ_VALUE_RESULT && az_is_view(value->def.op))
+		value = value->def.op->args[0].value;
+	return value;
+}
+
+/* Every operand of the call that is `base` or a view of it is read in step with the result. */
+static bool all_in_step(const az_op *call, const az_value *base)
+{
+	for (uint32_t i = 0; i < call->arg_count; i++)
+		if (call->args[i].value && root(call->args[i].value) == base &&
+			!read_in_step(call->attr.call.callee, i, call->results[0]->type))
+			return false;
+	return true;
+}
+
+/* The operand whose place the single result of the call may take. */
+static const az_value *replaced(const planner *p, const az_op *call, uint32_t now)
+{
+	const az_kernel *kernel = az_kernel_find(call->attr.call.kernel);
+	if (!kernel || !kernel->streams || call->result_count != 1 ||
+		!element_wise(call->attr.call.callee))
+		return NULL;
+	for (uint32_t i = 0; i < call->arg_count; i++) {
+		const az_value *arg = call->args[i].value ? root(call->args[i].value) : NULL;
+		if (arg && arg->kind != AZ_VALUE_CONST && p->slot_of[arg->id] &&
+			p->live.end[arg->id] == now && all_in_step(call, arg))
+			return arg;
+	}
+	return NULL;
+}
+
+/* --- Slots ------------------------------------------------------------------------------------------- */
+
+static int64_t slot_size(const planner *p, const az_value *value)
+{
+	int64_t size = (int64_t)az_type_size(value->type);
+	return (size + p->align - 1) / p->align * p->align;
+}
+
+static void make_slots(planner *p)
+{
+	p->slots = az_new_array(&p->pass->scratch, slot, p->live.count + 1);
+	p->slot_of = az_new_array(&p->pass->scratch, uint32_t, p->main->value_count + 1);
+	for (uint32_t i = 0; i < p->live.count; i++) {
+		const az_value *value = p->live.value[i];
+		if (lies_outside(value))
+			continue;
+		uint32_t begin = p->live.begin[value->id], end = p->live.end[value->id];
+		const az_value *old =
+			value->kind == AZ_VALUE_RESULT ? replaced(p, value->def.op, begin) : NULL;
+		if (old) {
+			p->slot_of[value->id] = p->slot_of[old->id];
+			p->slots[p->slot_of[old->id] - 1].end = end;
+			continue;
+		}
+		p->slots[p->slot_count] = (slot){.size = slot_size(p, value),
+			.begin = begin,
+			.end = end,
+			.index = p->slot_count};
+		p->slot_of[value->id] = ++p->slot_count;
+	}
+}
+
+/* --- Placing ----------------------------------------------------------------------------------------- */
+
+static int by_index(const slot *a, const slot *b)
+{
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static int by_size(const void *x, const void *y)
+{
+	const slot *a = x, *b = y;
+	return a->size != b->size ? (a->size > b->size ? -1 : 1) : by_index(a, b);
+}
+
+static int64_t area(const slot *s)
+{
+	return s->size * (int64_t)(s->end - s->begin + 1);
+}
+
+static int by_area(const void *x, const void *y)
+{
+	const slot *a = x, *b = y;
+	return area(a) != area(b) ? (area(a) > area(b) ? -1 : 1) : by_size(x, y);
+}
+
+static int by_life(const void *x, const void *y)
+{
+	const slot *a = x, *b = y;
+	uint32_t la = a->end - a->begin, lb = b->end - b->begin;
+	return la != lb ? (la > lb ? -1 : 1) : by_size(x, y);
+}
+
+static int by_time(const void *x, const void *y)
+{
+	const slot *a = x, *b = y;
+	return a->begin != b->begin ? (a->begin < b->begin ? -1 : 1) : by_size(x, y);
+}
+
+/* Where s fits among the slots before it in the list (kept sorted by address in `near`): the lowest gap,
+ * or the one that leaves least over. */
+static int64_t find_gap(const slot *s, slot *const *near, uint32_t count, bool tightest)
+{
+	int64_t at = 0, best = -1, best_left = INT64_MAX;
+	for (uint32_t i = 0; i < count; i++) {
+		if (near[i]->end < s->begin || s->end < near[i]->begin)
+			continue;
+		int64_t left = near[i]->at - at - s->size;
+		if (left >= 0 && left < best_left) {
+			best = at;
+			best_left = left;
+			if (!tightest)
+				break;
+		}
+		at = AZ_MAX(at, near[i]->at + near[i]->size);
+	}
+	return best >= 0 ? best : at;
+}
+
+/* Slots that meet in time only at one moment, where one is replaced by the other's operation, do meet:
+ * a result is written while the operand is still read. Returns the peak. */
+static int64_t place(slot *list, uint32_t count, slot **near, bool tightest)
+{
+	int64_t peak = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		slot *s = &list[i];
+		s->at = find_gap(s, near, i, tightest);
+		peak = AZ_MAX(peak, s->at + s->size);
+		uint32_t k = i;
+		for (; k > 0 && near[k - 1]->at > s->at; k--)
+			near[k] = near[k - 1];
+		near[k] = s;
+	}
+	return peak;
+}
+
+static void place_best(planner *p)
+{
+	static int (*const orders[])(const void *, const void *) = {
+		by_size, by_area, by_time, by_life};
+	az_arena *arena = &p->pass->scratch;
+	slot *list = az_new_array(arena, slot, p->slot_count + 1);
+	slot **near = az_new_array(arena, slot *, p->slot_count + 1);
+	int64_t best = INT64_MAX;
+	for (uint32_t i = 0; i < 2 * AZ_COUNT(orders); i++) {
+		memcpy(list, p->slots, p->slot_count * sizeof *list);
+		qsort(list, p->slot_count, sizeof *list, orders[i / 2]);
+		int64_t peak = place(list, p->slot_count, near, i % 2 != 0);
+		if (peak >= best)
+			continue;
+		best = peak;
+		for (uint32_t k = 0; k < p->slot_count; k++)
+			p->slots[list[k].index].at = list[k].at;
+	}
+}
+
+/* --- Writing it down --------------------------------------------------------------------------------- */
+
+static void set_addresses(planner *p)
+{
+	for (uint32_t i = 0; i < p->live.count; i++) {
+		az_value *value = p->live.value[i];
+		uint32_t slot_index = p->slot_of[value->id];
+		value->at = slot_index ? p->slots[slot_index - 1].at : -1;
+	}
+	for (az_op *op = p->main->first; op; op = op->next) {
+		if (!az_is_view(op))
+			continue;
+		const az_value *operand = op->args[0].value;
+		op->results[0]->at = operand->kind == AZ_VALUE_CONST ? -1 : operand->at;
+	}
+}
+
+static bool check(planner *p)
+{
+	for (const az_op *op = p->main->first; op; op = op->next)
+		if (op->code != AZ_OP_call && !az_is_view(op))
+			return az_error(p->pass->ctx, op->loc,
+				"plan-memory: main still holds %s, not only calls and views",
+				az_op_table[op->code].name);
+	if (p->align < AZ_ARENA_ALIGN || (p->align & (p->align - 1)) != 0 || p->align > 4096)
+		return az_error(p->pass->ctx, AZ_LOC_NONE,
+			"plan-memory: an alignment is a power of two from 64 to 4096, not %lld",
+			(long long)p->align);
+	return true;
+}
+
+bool az_pass_plan_memory(az_pass_ctx *pass)
+{
+	planner p = {.pass = pass,
+		.main = az_module_main(pass->module),
+		.align = az_pass_int(pass, "align")};
+	if (!check(&p))
+		return false;
+	az_live_get(p.main, &pass->scratch, &p.live);
+	make_slots(&p);
+	place_best(&p);
+	set_addresses(&p);
+	return true;
+}
