@@ -43,10 +43,10 @@ struct adze_parallel; /* reserved: NULL means one thread */
 
 /* Gives 0. Buffers are aligned to 64 at best, to their elements at least; the arena to arena_align. */
 typedef int adze_run(const void *const inputs[], void *const outputs[], void *arena,
-        const struct adze_parallel *pool);
+	const struct adze_parallel *pool);
 /* The same with now() called before the first call and after each: stamps has layer_count + 1 places. */
 typedef int adze_profile(const void *const inputs[], void *const outputs[], void *arena,
-        const struct adze_parallel *pool, uint64_t (*now)(void), uint64_t *stamps);
+	const struct adze_parallel *pool, uint64_t (*now)(void), uint64_t *stamps);
 
 typedef struct adze_model_info {
 	uint32_t version;   /* ADZE_MODEL_VERSION */
