@@ -191,7 +191,8 @@ static void print_attrs(az_text *out, const az_op *op)
 	bool first = op->arg_count == 0 && op->code != AZ_OP_call;
 	for (uint32_t i = 0; i < desc->attr_count; i++) {
 		const az_attr_desc *attr = &desc->attrs[i];
-		if (attr->kind == AZ_ATTR_func || az_attr_is_default(attr, &op->attr))
+		bool callee = op->code == AZ_OP_call && attr->kind == AZ_ATTR_func;
+		if (callee || az_attr_is_default(attr, &op->attr))
 			continue;
 		az_text_add(out, "%s %s = ", first ? "" : ",", attr->name);
 		print_attr_value(out, attr, (const char *)&op->attr + attr->offset);
