@@ -40,8 +40,8 @@ char *az_backend_header(const az_module *module, const az_target *target, const 
 
 /* Runs the remaining road to `placed` on a clone for this machine, emits the object and loads it. */
 extern const az_exec_api az_backend_jit;
-/* Runs a network made by az_backend_jit several times and prints the time of each layer and its
- * share, slowest runs dropped. Reports. */
+/* Runs a network made by az_backend_jit several times and writes the median time of each layer and its
+ * share. */
 bool az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, FILE *out);
 extern const az_cost_api az_backend_cost;
 

@@ -55,7 +55,7 @@ LLVMValueRef az_splat(az_emitter *e, LLVMValueRef scalar, uint32_t lanes)
 	LLVMTypeRef vector = LLVMVectorType(LLVMTypeOf(scalar), lanes);
 	LLVMValueRef poison = LLVMGetPoison(vector);
 	LLVMValueRef first =
-	        LLVMBuildInsertElement(e->b, poison, scalar, LLVMConstInt(e->i64, 0, 0), "");
+		LLVMBuildInsertElement(e->b, poison, scalar, LLVMConstInt(e->i64, 0, 0), "");
 	LLVMValueRef zeros = LLVMConstNull(LLVMVectorType(e->i32, lanes));
 	return LLVMBuildShuffleVector(e->b, first, poison, zeros, "");
 }
@@ -125,7 +125,7 @@ static bool runs_once(LLVMValueRef begin, LLVMValueRef end, int64_t step)
 }
 
 void az_loop_begin(az_emitter *e, az_loop *loop, LLVMValueRef begin, LLVMValueRef end, int64_t step,
-        uint32_t count, const LLVMValueRef *initial)
+	uint32_t count, const LLVMValueRef *initial)
 {
 	assert(step > 0 && count <= AZ_CARRIED_MAX);
 	*loop = (az_loop){.carried_count = count, .end = end, .step = az_index(e, step)};
@@ -170,7 +170,7 @@ void az_loop_end(az_emitter *e, az_loop *loop, const LLVMValueRef *next)
 }
 
 LLVMValueRef az_intrinsic(az_emitter *e, const char *name, const LLVMTypeRef *types,
-        uint32_t type_count, const LLVMValueRef *args, uint32_t arg_count)
+	uint32_t type_count, const LLVMValueRef *args, uint32_t arg_count)
 {
 	unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
 	assert(id != 0);
