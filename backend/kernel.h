@@ -40,6 +40,8 @@ typedef struct az_kernel {
 	/* Of a function that is element-wise throughout, the kernel never reads an element of an operand of the
 	 * result's shape again once it has written that element: the result may take the operand's place. */
 	bool streams;
+	/* The last resort for what faster kernels refuse: fusing less is better than using it. */
+	bool slow;
 } az_kernel;
 
 extern const az_kernel az_kernels[];

@@ -10,10 +10,20 @@
 #define HOOK_yes(name) name
 #define HOOK_no(name)  NULL
 
+enum { NONE = 0, EXACT = 1, STREAMS = 2, SLOW = 4 };
+
 const az_kernel az_kernels[] = {
-#define KERNEL(name, shrink, pack)                                                  \
-	{#name, az_##name##_match, HOOK_##shrink(az_##name##_shrink), az_##name##_emit, \
-	        HOOK_##pack(az_##name##_pack)},
+#define KERNEL(name, shrink_hook, pack_hook, traits)                                               \
+	{                                                                                          \
+		#name,                                                                             \
+		az_##name##_match,                                                                 \
+		HOOK_##shrink_hook(az_##name##_shrink),                                            \
+		az_##name##_emit,                                                                  \
+		HOOK_##pack_hook(az_##name##_pack),                                                \
+		((traits) & EXACT) != 0,                                                           \
+		((traits) & STREAMS) != 0,                                                         \
+		((traits) & SLOW) != 0,                                                            \
+	},
 #include "backend/kernels.def"
 };
 

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Contractions with constant weights: convolutions without padding (1 or 2 spatial dimensions, any
+ * stride, dilation, groups) and matrix products are one thing here. For every output pixel the inputs
+ * that count are `kernel_h * taps` runs of `run` consecutive elements; every run is a row of K.
+ *
+ * Packed weights: for each group, for each block of at most `nr` vectors of output channels,
+ * [kernel_h][taps][granules][vectors of the block][lanes][granule], zeros where a run or the channels
+ * end. A granule is what one dot product eats: 4 bytes, or one element where there is none. Packed
+ * integer weights are always signed: unsigned ones less 128.
+ *
+ * Zero points: sum (x - zx)(w - zw) = sum x' w' + d * sum x' + correction, where x' and w' are what the
+ * dot product sees (shifted by 128 where it wants another sign), d = (shift of w) - zw, and the
+ * correction per channel goes into the packed bias. d is zero whenever all w - zw fit into i8. */
+#ifndef AZ_BACKEND_CONTRACT_H
+#define AZ_BACKEND_CONTRACT_H
+
+#include "backend/epilogue.h"
+#include "backend/kernel.h"
+
+/* Entries of the tile: rows x columns of output pixels, vectors of output channels, granules per
+ * iteration, lanes of a vector, sums of activations needed (0 or 1), conversion proven in range. */
+enum {
+	AZ_TILE_H,
+	AZ_TILE_W,
+	AZ_TILE_NR,
+	AZ_TILE_UK,
+	AZ_TILE_LANES,
+	AZ_TILE_SUMS,
+	AZ_TILE_SAFE,
+	AZ_TILE_CONTRACT_COUNT,
+};
+
+typedef struct az_contract {
+	const az_op *anchor; /* conv or matmul */
+	az_elem x_elem, w_elem;
+	bool is_float, is_matmul;
+	bool flat;           /* all pixels stand in one row */
+	bool batched;        /* matmul whose second operand has matrices of its own per image */
+	uint32_t x, w, bias; /* parameter indices; bias UINT32_MAX when absent */
+	int64_t batch, height, width, channels; /* of the input */
+	int64_t out_h, out_w, out_channels;
+	int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups;
+	int64_t group_in, group_out; /* channels of one group */
+	int64_t taps, run;           /* per kernel row: runs, and elements of each */
+	int64_t zx, zw;
+	az_epilogue epilogue;
+} az_contract;
+
+/* false when the function is none of these, or does more after it than the epilogue can. */
+bool az_contract_read(const az_func *func, az_contract *out);
+
+/* How dot products are made on a target. */
+typedef enum az_dot_form {
+	AZ_FORM_F32, /* multiply and add */
+	AZ_FORM_VPDPBUSD,
+	AZ_FORM_PMADDWD, /* even and odd bytes as pairs of 16 bits */
+	AZ_FORM_SDOT,
+	AZ_FORM_SMULL, /* widening multiply, pairwise accumulate: two accumulators */
+	AZ_FORM_WIDEN, /* one element at a time */
+} az_dot_form;
+
+typedef struct az_dot_kit {
+	az_emitter *e;
+	az_dot_form form;
+	uint32_t lanes, granule, parts; /* parts: accumulators per vector of outputs */
+	uint32_t elem_bytes;
+	bool x_signed;  /* as stored */
+	bool x_shifted; /* the dot product sees x + 128 (of i8) or x - 128 (of u8) */
+	bool mixed;     /* usdot is there */
+	LLVMTypeRef acc_type;
+} az_dot_kit;
+
+typedef struct az_dot_operand {
+	LLVMValueRef v[2];
+} az_dot_operand;
+
+az_dot_form az_dot_form_of(const az_target *target, bool is_float);
+uint32_t az_form_granule(az_dot_form form);
+uint32_t az_form_parts(az_dot_form form);
+/* What is added to stored x before it is multiplied: 0, 128 or -128. */
+int64_t az_form_shift(const az_target *target, az_dot_form form, bool x_signed);
+
+void az_dot_kit_init(az_dot_kit *kit, az_emitter *e, bool is_float, bool x_signed, uint32_t lanes);
+az_dot_operand az_dot_weights(az_dot_kit *kit, LLVMValueRef at);
+/* Weights of 1. */
+az_dot_operand az_dot_ones(az_dot_kit *kit);
+/* Weights from a constant vector of lanes * granule bytes. */
+az_dot_operand az_dot_constant(az_dot_kit *kit, LLVMValueRef bytes);
+az_dot_operand az_dot_broadcast(az_dot_kit *kit, LLVMValueRef at);
+/* Lanes * granule consecutive elements instead of one granule repeated. */
+az_dot_operand az_dot_consecutive(az_dot_kit *kit, LLVMValueRef at);
+/* From registers: a vector of lanes * 4 bytes. */
+az_dot_operand az_dot_from_bytes(az_dot_kit *kit, LLVMValueRef bytes);
+void az_dot_step(az_dot_kit *kit, LLVMValueRef *acc, az_dot_operand x, az_dot_operand w);
+/* One vector out of `parts` accumulators. */
+LLVMValueRef az_dot_finish(az_dot_kit *kit, const LLVMValueRef *acc);
+LLVMValueRef az_dot_zero(az_dot_kit *kit);
+
+/* One function being emitted. */
+typedef struct az_contract_code {
+	az_emitter *e;
+	const az_contract *c;
+	const az_tile *tile;
+	const LLVMValueRef *params;
+	az_dot_kit kit;
+	az_epilogue_code ep;
+	/* Where weights lie: bytes from one granule to the next, and from one vector to the next. */
+	bool packed;
+	int64_t w_step, w_vector, w_image; /* and of one image to those of the next */
+	LLVMValueRef
+		sums; /* i32 per pixel of the tile, already multiplied by d; NULL: not needed */
+	int64_t d;
+} az_contract_code;
+
+/* A rectangle of output pixels and a block of channels. */
+typedef struct az_patch {
+	LLVMValueRef x;                  /* first input element of the first pixel, of the group */
+	LLVMValueRef w;                  /* weights of the block */
+	LLVMValueRef image, row, column; /* of the first pixel, i64 */
+	LLVMValueRef channel;            /* first output channel of the block */
+	uint32_t h, w_pixels, vectors, last_lanes;
+} az_patch;
+
+void az_contract_patch(az_contract_code *code, const az_patch *patch);
+/* Fills code->sums for the rectangle of the patch. */
+void az_contract_sums(az_contract_code *code, const az_patch *patch);
+int64_t az_contract_granules(const az_contract *c, uint32_t granule);
+/* Bytes of the weights of one block of so many vectors. */
+int64_t az_contract_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes,
+	uint32_t elem_bytes, int64_t vectors);
+/* The loops over groups, blocks and pixels. */
+void az_contract_nest(az_contract_code *code);
+
+/* Element (output channel, kernel row, kernel column, channel within the group) of the weights. */
+int64_t az_contract_weight(const az_contract *c, const az_const *w, int64_t o, int64_t kh,
+	int64_t kw, int64_t i);
+uint64_t az_contract_weight_index(const az_contract *c, int64_t o, int64_t kh, int64_t kw,
+	int64_t i);
+/* The bias less `times` the sum of each channel's weights (less their zero point), in 32 bits that wrap as
+ * the sums do. */
+void az_contract_pack_bias(const az_contract *c, const az_const *w, const az_const *bias,
+	int64_t times, az_arena *arena, const void **data, size_t *size);
+/* What stored weights are less, so that they are signed bytes: 0, 128, or zw when all fit. */
+int64_t az_contract_weight_shift(const az_contract *c, const az_const *w);
+
+/* The tile for `registers` vector registers. `sums`: activation sums are needed. */
+void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile);
+bool az_tile_shrink(az_tile *tile);
+/* Is |accumulator * scale| < 2^31 for every output? For a requantize with constant scale. */
+bool az_contract_in_range(const az_contract *c, const az_func *func, az_value *const *args);
+
+#endif

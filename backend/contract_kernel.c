@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel `contract`: convolutions and matrix products whose weights are constants, in f32 and in
+ * 8-bit integers, with what follows them (backend/contract.h, backend/epilogue.h). */
+#include "backend/contract.h"
+#include "backend/kernels.h"
+
+#include <string.h>
+
+bool az_contract_match(const az_target *target, const az_func *func, az_value *const *args,
+	az_tile *tile)
+{
+	az_contract c;
+	if (!az_contract_read(func, &c) || c.batched)
+		return false;
+	const az_const *w = az_value_const(args[c.w]);
+	if (!w || (!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias]))))
+		return false;
+	az_contract_tile(&c, target, tile);
+	if (!c.is_float) {
+		/* The weights as signed bytes less their zero point, or the activations' sums. */
+		tile->v[AZ_TILE_SUMS] = az_contract_weight_shift(&c, w) != c.zw;
+		tile->v[AZ_TILE_SAFE] = az_contract_in_range(&c, func, args);
+	}
+	return true;
+}
+
+bool az_contract_shrink(const az_target *target, az_tile *tile)
+{
+	(void)target;
+	return az_tile_shrink(tile);
+}
+
+bool az_contract_emit(az_emitter *e, const az_func *func, const az_tile *tile,
+	const LLVMValueRef *params)
+{
+	az_contract c;
+	if (!az_contract_read(func, &c) || tile->count != AZ_TILE_CONTRACT_COUNT)
+		return az_error(e->ctx, func->loc, "@%s does not fit kernel \"contract\"",
+			func->name);
+	az_contract_code code = {.e = e, .c = &c, .tile = tile, .params = params, .packed = true};
+	uint32_t lanes = (uint32_t)tile->v[AZ_TILE_LANES];
+	az_dot_kit_init(&code.kit, e, c.is_float, az_elem_is_signed(c.x_elem), lanes);
+	az_allow_vectors(e, lanes * 4);
+	code.ep = (az_epilogue_code){
+		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[AZ_TILE_SAFE] != 0};
+	if (tile->v[AZ_TILE_SUMS]) {
+		code.d = (az_elem_is_signed(c.w_elem) ? 0 : 128) - c.zw;
+		int64_t pixels = tile->v[AZ_TILE_H] * tile->v[AZ_TILE_W];
+		code.sums = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i32, (uint64_t)pixels), "sums");
+	}
+	az_epilogue_border(e, &c.epilogue, params[func->params.count]);
+	az_contract_nest(&code);
+	return true;
+}
+
+/* --- Packing ------------------------------------------------------------------------------------------ */
+
+typedef struct packer {
+	const az_contract *c;
+	az_const *w;
+	uint32_t lanes, granule, elem_bytes;
+	int64_t nr, shift;
+	uint8_t *out;
+} packer;
+
+static void put(packer *p, int64_t o, int64_t kh, int64_t kw, int64_t i)
+{
+	const az_contract *c = p->c;
+	uint64_t index = az_contract_weight_index(c, o, kh, kw, i);
+	if (c->is_float) {
+		memcpy(p->out, (const uint8_t *)az_const_data(p->w) + index * 4, 4);
+		return;
+	}
+	*p->out = (uint8_t)(az_const_get_int(p->w, index) - p->shift);
+}
+
+/* One granule of one vector: element k of the run of the tap, or zeros past its end. */
+static void put_vector(packer *p, int64_t group, int64_t vector, int64_t kh, int64_t tap,
+	int64_t granule)
+{
+	const az_contract *c = p->c;
+	for (uint32_t lane = 0; lane < p->lanes; lane++)
+		for (uint32_t g = 0; g < p->granule; g++, p->out += p->elem_bytes) {
+			int64_t o = vector * p->lanes + lane, k = granule * p->granule + g;
+			if (o >= c->group_out || k >= c->run)
+				continue;
+			/* A joined run holds the channels of all columns. */
+			int64_t kw = c->taps == 1 ? k / c->group_in : tap;
+			put(p, group * c->group_out + o, kh, kw, k % c->group_in);
+		}
+}
+
+static void put_block(packer *p, int64_t group, int64_t first, int64_t vectors)
+{
+	const az_contract *c = p->c;
+	int64_t granules = az_contract_granules(c, p->granule);
+	for (int64_t kh = 0; kh < c->kernel_h; kh++)
+		for (int64_t tap = 0; tap < c->taps; tap++)
+			for (int64_t k = 0; k < granules; k++)
+				for (int64_t j = 0; j < vectors; j++)
+					put_vector(p, group, first + j, kh, tap, k);
+}
+
+static void pack_weights(packer *p, az_arena *arena, const void **data, size_t *size)
+{
+	const az_contract *c = p->c;
+	int64_t vectors = (c->group_out + p->lanes - 1) / p->lanes;
+	int64_t bytes = c->groups *
+			az_contract_block_bytes(c, p->granule, p->lanes, p->elem_bytes, vectors);
+	uint8_t *out = az_arena_alloc(arena, (size_t)bytes, 64);
+	p->out = out;
+	for (int64_t group = 0; group < c->groups; group++)
+		for (int64_t j = 0; j < vectors; j += p->nr)
+			put_block(p, group, j, AZ_MIN(p->nr, vectors - j));
+	*data = out;
+	*size = (size_t)bytes;
+}
+
+void az_contract_pack_bias(const az_contract *c, const az_const *w, const az_const *bias,
+	int64_t times, az_arena *arena, const void **data, size_t *size)
+{
+	uint32_t *out = az_new_array(arena, uint32_t, (size_t)c->out_channels);
+	for (int64_t o = 0; o < c->out_channels; o++) {
+		int64_t sum = 0;
+		for (int64_t kh = 0; kh < c->kernel_h; kh++)
+			for (int64_t kw = 0; kw < c->kernel_w; kw++)
+				for (int64_t i = 0; i < c->group_in; i++)
+					sum += az_contract_weight(c, w, o, kh, kw, i) - c->zw;
+		out[o] = (uint32_t)(az_const_get_int(bias, (uint64_t)o) - times * sum);
+	}
+	*data = out;
+	*size = (size_t)c->out_channels * sizeof *out;
+}
+
+bool az_contract_pack(const az_target *target, const az_func *func, az_value *const *args,
+	const az_tile *tile, uint32_t index, az_arena *arena, const void **data, size_t *size)
+{
+	az_contract c;
+	*size = 0;
+	if (!az_contract_read(func, &c))
+		return az_error(func->module->ctx, func->loc,
+			"@%s does not fit kernel \"contract\"", func->name);
+	az_dot_form form = az_dot_form_of(target, c.is_float);
+	packer p = {.c = &c, .w = az_value_const(args[c.w])};
+	p.lanes = (uint32_t)tile->v[AZ_TILE_LANES];
+	p.granule = az_form_granule(form);
+	p.elem_bytes = c.is_float ? 4 : 1;
+	p.nr = tile->v[AZ_TILE_NR];
+	bool sums = tile->v[AZ_TILE_SUMS] != 0;
+	p.shift = !sums ? c.zw : az_elem_is_signed(c.w_elem) ? 0 : 128;
+	if (index == c.w)
+		pack_weights(&p, arena, data, size);
+	if (index == c.bias && !c.is_float)
+		az_contract_pack_bias(&c, p.w, az_value_const(args[c.bias]),
+			c.zx + az_form_shift(target, form, az_elem_is_signed(c.x_elem)), arena,
+			data, size);
+	return true;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One rectangle of output pixels by one block of channels: accumulators start from the bias, run over
+ * kernel rows, taps and granules as loop-carried registers, and end in the epilogue. */
+#include "backend/contract.h"
+
+#include <assert.h>
+
+int64_t az_contract_granules(const az_contract *c, uint32_t granule)
+{
+	return (c->run + granule - 1) / granule;
+}
+
+int64_t az_contract_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes,
+	uint32_t elem_bytes, int64_t vectors)
+{
+	return c->kernel_h * c->taps * az_contract_granules(c, granule) * vectors * lanes *
+	       granule * elem_bytes;
+}
+
+/* Bytes from the input of one output pixel to that of another. */
+static int64_t pixel_bytes(const az_contract_code *code, int64_t row, int64_t column)
+{
+	const az_contract *c = code->c;
+	return (row * c->stride_h * c->width + column * c->stride_w) * c->channels *
+	       code->kit.elem_bytes;
+}
+
+/* One granule of every pixel against the weights of every vector. */
+static void granule(az_contract_code *code, const az_patch *p, LLVMValueRef x, LLVMValueRef w,
+	LLVMValueRef *acc)
+{
+	az_dot_kit *kit = &code->kit;
+	az_dot_operand weight[16];
+	for (uint32_t j = 0; j < p->vectors; j++)
+		weight[j] = az_dot_weights(kit, az_at_const(kit->e, w, j * code->w_vector));
+	for (uint32_t m = 0; m < p->h * p->w_pixels; m++) {
+		int64_t offset = pixel_bytes(code, m / p->w_pixels, m % p->w_pixels);
+		az_dot_operand pixel = az_dot_broadcast(kit, az_at_const(kit->e, x, offset));
+		for (uint32_t j = 0; j < p->vectors; j++)
+			az_dot_step(kit, &acc[(m * p->vectors + j) * kit->parts], pixel, weight[j]);
+	}
+}
+
+/* The granules of one run. */
+static void run_loop(az_contract_code *code, const az_patch *p, LLVMValueRef x, LLVMValueRef w,
+	uint32_t count, LLVMValueRef *acc)
+{
+	az_emitter *e = code->e;
+	int64_t step = code->kit.granule * code->kit.elem_bytes;
+	int64_t uk = code->tile->v[AZ_TILE_UK];
+	int64_t granules = az_contract_granules(code->c, code->kit.granule);
+	int64_t main = granules / uk * uk;
+	if (main > 0) {
+		az_loop loop;
+		az_loop_begin(e, &loop, az_index(e, 0), az_index(e, main), uk, count, acc);
+		for (uint32_t i = 0; i < count; i++)
+			acc[i] = loop.carried[i];
+		LLVMValueRef at_x = az_at(e, x, az_mul(e, loop.i, step));
+		LLVMValueRef at_w = az_at(e, w, az_mul(e, loop.i, code->w_step));
+		for (int64_t u = 0; u < uk; u++)
+			granule(code, p, az_at_const(e, at_x, u * step),
+				az_at_const(e, at_w, u * code->w_step), acc);
+		az_loop_end(e, &loop, acc);
+		for (uint32_t i = 0; i < count; i++)
+			acc[i] = loop.carried[i];
+	}
+	for (int64_t k = main; k < granules; k++)
+		granule(code, p, az_at_const(e, x, k * step), az_at_const(e, w, k * code->w_step),
+			acc);
+}
+
+static void taps_loop(az_contract_code *code, const az_patch *p, LLVMValueRef x, LLVMValueRef w,
+	uint32_t count, LLVMValueRef *acc)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	int64_t granules = az_contract_granules(c, code->kit.granule);
+	int64_t x_tap = c->dilation_w * c->channels * code->kit.elem_bytes;
+	az_loop loop;
+	az_loop_begin(e, &loop, az_index(e, 0), az_index(e, c->taps), 1, count, acc);
+	for (uint32_t i = 0; i < count; i++)
+		acc[i] = loop.carried[i];
+	LLVMValueRef at_x = az_at(e, x, az_mul(e, loop.i, x_tap));
+	LLVMValueRef at_w = az_at(e, w, az_mul(e, loop.i, granules * code->w_step));
+	run_loop(code, p, at_x, at_w, count, acc);
+	az_loop_end(e, &loop, acc);
+	for (uint32_t i = 0; i < count; i++)
+		acc[i] = loop.carried[i];
+}
+
+static void rows_loop(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	int64_t granules = az_contract_granules(c, code->kit.granule);
+	int64_t x_row = c->dilation_h * c->width * c->channels * code->kit.elem_bytes;
+	az_loop loop;
+	az_loop_begin(e, &loop, az_index(e, 0), az_index(e, c->kernel_h), 1, count, acc);
+	for (uint32_t i = 0; i < count; i++)
+		acc[i] = loop.carried[i];
+	LLVMValueRef at_x = az_at(e, p->x, az_mul(e, loop.i, x_row));
+	LLVMValueRef at_w = az_at(e, p->w, az_mul(e, loop.i, c->taps * granules * code->w_step));
+	taps_loop(code, p, at_x, at_w, count, acc);
+	az_loop_end(e, &loop, acc);
+	for (uint32_t i = 0; i < count; i++)
+		acc[i] = loop.carried[i];
+}
+
+/* The bias of vector j, or zeros. */
+static LLVMValueRef load_bias(az_contract_code *code, const az_patch *p, uint32_t j)
+{
+	const az_contract *c = code->c;
+	if (c->bias == UINT32_MAX)
+		return az_dot_zero(&code->kit);
+	LLVMValueRef at = az_at(code->e, code->params[c->bias], az_mul(code->e, p->channel, 4));
+	at = az_at_const(code->e, at, (int64_t)j * code->kit.lanes * 4);
+	return az_load(code->e, code->kit.acc_type, at, 4);
+}
+
+/* Ends accumulation: bias (unless it was there from the start), sums of activations. */
+static void finish(az_contract_code *code, const az_patch *p, const LLVMValueRef *acc,
+	LLVMValueRef *out)
+{
+	az_emitter *e = code->e;
+	az_dot_kit *kit = &code->kit;
+	for (uint32_t m = 0; m < p->h * p->w_pixels; m++) {
+		LLVMValueRef sum = NULL;
+		if (code->sums)
+			sum = az_splat(e, az_load(e, e->i32, az_at_const(e, code->sums, m * 4), 4),
+				kit->lanes);
+		for (uint32_t j = 0; j < p->vectors; j++) {
+			uint32_t i = m * p->vectors + j;
+			LLVMValueRef x = az_dot_finish(kit, &acc[i * kit->parts]);
+			if (sum)
+				x = LLVMBuildAdd(e->b, x, sum, "");
+			if (kit->parts > 1)
+				x = LLVMBuildAdd(e->b, x, load_bias(code, p, j), "");
+			out[i] = x;
+		}
+	}
+}
+
+void az_contract_patch(az_contract_code *code, const az_patch *p)
+{
+	az_dot_kit *kit = &code->kit;
+	uint32_t outputs = p->h * p->w_pixels * p->vectors, count = outputs * kit->parts;
+	LLVMValueRef acc[AZ_CARRIED_MAX], out[AZ_CARRIED_MAX];
+	assert(count <= AZ_CARRIED_MAX);
+	for (uint32_t j = 0; j < p->vectors; j++) {
+		LLVMValueRef start = kit->parts > 1 ? az_dot_zero(kit) : load_bias(code, p, j);
+		for (uint32_t m = 0; m < p->h * p->w_pixels; m++)
+			for (uint32_t part = 0; part < kit->parts; part++)
+				acc[(m * p->vectors + j) * kit->parts + part] = start;
+	}
+	rows_loop(code, p, count, acc);
+	finish(code, p, acc, out);
+	az_epilogue_begin(&code->ep, p->image, p->row, p->column, p->channel, kit->lanes);
+	az_epilogue_patch(&code->ep, out, p->h, p->w_pixels, p->vectors, p->last_lanes);
+}
+
+/* --- Sums of activations ---------------------------------------------------------------------------- */
+
+/* Adds the run at x into acc, whole vectors first, then the rest under a mask. */
+static LLVMValueRef sum_run(az_contract_code *code, LLVMValueRef x, LLVMValueRef acc)
+{
+	az_emitter *e = code->e;
+	az_dot_kit *kit = &code->kit;
+	int64_t bytes = (int64_t)kit->lanes * kit->granule, whole = code->c->run / bytes * bytes;
+	LLVMValueRef part[2] = {acc, az_dot_zero(kit)};
+	az_dot_operand ones = az_dot_ones(kit);
+	if (whole > 0) {
+		az_loop loop;
+		az_loop_begin(e, &loop, az_index(e, 0), az_index(e, whole), bytes, kit->parts,
+			part);
+		for (uint32_t i = 0; i < kit->parts; i++)
+			part[i] = loop.carried[i];
+		az_dot_step(kit, part, az_dot_consecutive(kit, az_at(e, x, loop.i)), ones);
+		az_loop_end(e, &loop, part);
+		for (uint32_t i = 0; i < kit->parts; i++)
+			part[i] = loop.carried[i];
+	}
+	int64_t rest = code->c->run - whole;
+	if (rest > 0) {
+		LLVMValueRef mask[64];
+		for (int64_t i = 0; i < bytes; i++)
+			mask[i] = LLVMConstInt(e->i8, i < rest ? 1 : 0, 0);
+		LLVMValueRef w = bytes == 1 ? mask[0] : LLVMConstVector(mask, (unsigned)bytes);
+		az_dot_step(kit, part, az_dot_consecutive(kit, az_at_const(e, x, whole)),
+			az_dot_constant(kit, w));
+	}
+	return kit->parts > 1 ? LLVMBuildAdd(e->b, part[0], part[1], "") : part[0];
+}
+
+static LLVMValueRef add_lanes(az_emitter *e, LLVMValueRef x)
+{
+	LLVMTypeRef type = LLVMTypeOf(x);
+	return az_lanes(type) == 1 ? x : az_intrinsic(e, "llvm.vector.reduce.add", &type, 1, &x, 1);
+}
+
+void az_contract_sums(az_contract_code *code, const az_patch *p)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	int64_t elem = code->kit.elem_bytes;
+	for (uint32_t m = 0; m < p->h * p->w_pixels; m++) {
+		LLVMValueRef x =
+			az_at_const(e, p->x, pixel_bytes(code, m / p->w_pixels, m % p->w_pixels));
+		LLVMValueRef acc = az_dot_zero(&code->kit);
+		for (int64_t kh = 0; kh < c->kernel_h; kh++)
+			for (int64_t t = 0; t < c->taps; t++) {
+				int64_t offset =
+					(kh * c->dilation_h * c->width + t * c->dilation_w) *
+					c->channels * elem;
+				acc = sum_run(code, az_at_const(e, x, offset), acc);
+			}
+		LLVMValueRef sum =
+			LLVMBuildMul(e->b, add_lanes(e, acc), az_int(e, e->i32, code->d), "");
+		az_store(e, sum, az_at_const(e, code->sums, m * 4), 4);
+	}
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel `depthwise`: convolutions with one filter per channel, in f32 and in 8-bit integers. Lanes are
+ * channels; a few neighbouring pixels of a row share the loaded columns. Packed weights are
+ * [tap][channel], as stored; their zero point is subtracted in registers. */
+#include "backend/contract.h"
+#include "backend/kernels.h"
+
+#include <string.h>
+
+enum { TILE_W, TILE_LANES, TILE_SAFE, TILE_COUNT };
+
+#define COLUMNS_MAX 64
+
+static bool read(const az_func *func, az_contract *c)
+{
+	return az_contract_read(func, c) && !c->is_matmul && c->groups > 1 && c->group_in == 1 &&
+	       c->group_out == 1 && c->kernel_w <= 32;
+}
+
+static int64_t input_columns(const az_contract *c, int64_t pixels)
+{
+	return (pixels - 1) * c->stride_w + (c->kernel_w - 1) * c->dilation_w + 1;
+}
+
+bool az_depthwise_match(const az_target *target, const az_func *func, az_value *const *args,
+	az_tile *tile)
+{
+	az_contract c;
+	if (!read(func, &c) || !az_value_const(args[c.w]) || input_columns(&c, 1) > COLUMNS_MAX)
+		return false;
+	if (!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias])))
+		return false;
+	bool scalar = c.is_float && target->arch == AZ_ARCH_ARM && !func->module->fast_math;
+	int64_t lanes = scalar ? 1 : AZ_MAX(target->vector_bytes / 4, 1u);
+	while (lanes > 4 && c.channels <= lanes / 2)
+		lanes /= 2;
+	int64_t w = target->vector_registers >= 32 ? 8 : 4;
+	w = AZ_MIN(w, c.out_w);
+	while (w > 1 && (w * c.kernel_w > 96 || input_columns(&c, w) > COLUMNS_MAX))
+		w--;
+	*tile = (az_tile){.count = TILE_COUNT};
+	tile->v[TILE_W] = w;
+	tile->v[TILE_LANES] = lanes;
+	tile->v[TILE_SAFE] = !c.is_float && az_contract_in_range(&c, func, args);
+	return true;
+}
+
+bool az_depthwise_shrink(const az_target *target, az_tile *tile)
+{
+	(void)target;
+	if (tile->v[TILE_W] <= 1)
+		return false;
+	tile->v[TILE_W]--;
+	return true;
+}
+
+typedef struct dw_code {
+	az_emitter *e;
+	const az_contract *c;
+	const LLVMValueRef *params;
+	az_epilogue_code ep;
+	uint32_t lanes, elem;
+} dw_code;
+
+/* A rectangle: pixels of one row. */
+typedef struct dw_row {
+	LLVMValueRef x, w, image, row, column, channel;
+	uint32_t pixels, valid;
+} dw_row;
+
+/* Bytes as 16-bit lanes; floats as they are. */
+static LLVMValueRef load_lanes(dw_code *code, az_elem elem, LLVMValueRef at)
+{
+	az_emitter *e = code->e;
+	if (code->c->is_float)
+		return az_load(e, az_vec_type(e->f32, code->lanes), at, 4);
+	LLVMValueRef bytes = az_load(e, az_vec_type(e->i8, code->lanes), at, 1);
+	LLVMTypeRef wide = az_vec_type(e->i16, code->lanes);
+	return az_elem_is_signed(elem) ? LLVMBuildSExt(e->b, bytes, wide, "")
+				       : LLVMBuildZExt(e->b, bytes, wide, "");
+}
+
+static LLVMValueRef load_weight(dw_code *code, LLVMValueRef at)
+{
+	az_emitter *e = code->e;
+	LLVMValueRef w = load_lanes(code, code->c->w_elem, at);
+	if (code->c->zw == 0)
+		return w;
+	return LLVMBuildSub(e->b, w, az_int(e, LLVMTypeOf(w), code->c->zw), "");
+}
+
+static LLVMValueRef multiply_add(dw_code *code, LLVMValueRef x, LLVMValueRef w, LLVMValueRef acc)
+{
+	az_emitter *e = code->e;
+	if (code->c->is_float)
+		return az_muladd(e, x, w, acc);
+	LLVMTypeRef wide = LLVMTypeOf(acc);
+	LLVMValueRef product = LLVMBuildMul(e->b, LLVMBuildSExt(e->b, x, wide, ""),
+		LLVMBuildSExt(e->b, w, wide, ""), "");
+	return LLVMBuildAdd(e->b, acc, product, "");
+}
+
+/* One row of taps. */
+static void tap_row(dw_code *code, const dw_row *r, LLVMValueRef x, LLVMValueRef w,
+	LLVMValueRef *acc)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	LLVMValueRef column[COLUMNS_MAX] = {NULL};
+	for (int64_t kw = 0; kw < c->kernel_w; kw++) {
+		LLVMValueRef weight =
+			load_weight(code, az_at_const(e, w, kw * c->channels * code->elem));
+		for (uint32_t m = 0; m < r->pixels; m++) {
+			int64_t k = m * c->stride_w + kw * c->dilation_w;
+			if (!column[k])
+				column[k] = load_lanes(code, c->x_elem,
+					az_at_const(e, x, k * c->channels * code->elem));
+			acc[m] = multiply_add(code, column[k], weight, acc[m]);
+		}
+	}
+}
+
+static void emit_row(dw_code *code, const dw_row *r)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	LLVMTypeRef type = az_vec_type(c->is_float ? e->f32 : e->i32, code->lanes);
+	LLVMValueRef start = LLVMConstNull(type), acc[AZ_CARRIED_MAX];
+	if (c->bias != UINT32_MAX)
+		start = az_load(e, type, az_at(e, code->params[c->bias], az_mul(e, r->channel, 4)),
+			4);
+	for (uint32_t m = 0; m < r->pixels; m++)
+		acc[m] = start;
+	int64_t x_row = c->dilation_h * c->width * c->channels * code->elem;
+	int64_t w_row = c->kernel_w * c->channels * code->elem;
+	int64_t unroll = c->kernel_h * c->kernel_w * r->pixels <= 96 ? c->kernel_h : 1;
+	az_loop loop;
+	az_loop_begin(e, &loop, az_index(e, 0), az_index(e, c->kernel_h), unroll, r->pixels, acc);
+	memcpy(acc, loop.carried, r->pixels * sizeof *acc);
+	LLVMValueRef x = az_at(e, r->x, az_mul(e, loop.i, x_row));
+	LLVMValueRef w = az_at(e, r->w, az_mul(e, loop.i, w_row));
+	for (int64_t u = 0; u < unroll; u++)
+		tap_row(code, r, az_at_const(e, x, u * x_row), az_at_const(e, w, u * w_row), acc);
+	az_loop_end(e, &loop, acc);
+	az_epilogue_begin(&code->ep, r->image, r->row, r->column, r->channel, code->lanes);
+	az_epilogue_patch(&code->ep, loop.carried, 1, r->pixels, 1, r->valid);
+}
+
+static void columns(dw_code *code, dw_row *r, LLVMValueRef x_row, int64_t step)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	int64_t whole = c->out_w / step * step, x_column = c->stride_w * c->channels * code->elem;
+	if (whole > 0) {
+		az_loop loop;
+		az_loop_begin(e, &loop, az_index(e, 0), az_index(e, whole), step, 0, NULL);
+		r->x = az_at(e, x_row, az_mul(e, loop.i, x_column));
+		r->column = loop.i;
+		r->pixels = (uint32_t)step;
+		emit_row(code, r);
+		az_loop_end(e, &loop, NULL);
+	}
+	if (whole < c->out_w) {
+		r->x = az_at_const(e, x_row, whole * x_column);
+		r->column = az_index(e, whole);
+		r->pixels = (uint32_t)(c->out_w - whole);
+		emit_row(code, r);
+	}
+}
+
+/* All pixels of one block of channels. */
+static void pixels(dw_code *code, dw_row *r, int64_t step)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	LLVMValueRef offset = az_mul(e, r->channel, code->elem);
+	LLVMValueRef x = az_at(e, code->params[c->x], offset);
+	r->w = az_at(e, code->params[c->w], offset);
+	az_loop images, rows;
+	az_loop_begin(e, &images, az_index(e, 0), az_index(e, c->batch), 1, 0, NULL);
+	az_loop_begin(e, &rows, az_index(e, 0), az_index(e, c->out_h), 1, 0, NULL);
+	r->image = images.i;
+	r->row = rows.i;
+	LLVMValueRef line =
+		az_add(e, az_mul(e, images.i, c->height), az_mul(e, rows.i, c->stride_h));
+	columns(code, r, az_at(e, x, az_mul(e, line, c->width * c->channels * code->elem)), step);
+	az_loop_end(e, &rows, NULL);
+	az_loop_end(e, &images, NULL);
+}
+
+bool az_depthwise_emit(az_emitter *e, const az_func *func, const az_tile *tile,
+	const LLVMValueRef *params)
+{
+	az_contract c;
+	if (!read(func, &c) || tile->count != TILE_COUNT)
+		return az_error(e->ctx, func->loc, "@%s does not fit kernel \"depthwise\"",
+			func->name);
+	dw_code code = {.e = e, .c = &c, .params = params};
+	code.lanes = (uint32_t)tile->v[TILE_LANES];
+	code.elem = c.is_float ? 4 : 1;
+	code.ep = (az_epilogue_code){
+		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[TILE_SAFE] != 0};
+	az_allow_vectors(e, code.lanes * 4);
+	az_epilogue_border(e, &c.epilogue, params[func->params.count]);
+	int64_t whole = c.channels / code.lanes * code.lanes;
+	dw_row r = {.valid = code.lanes};
+	if (whole > 0) {
+		az_loop blocks;
+		az_loop_begin(e, &blocks, az_index(e, 0), az_index(e, whole), code.lanes, 0, NULL);
+		r.channel = blocks.i;
+		pixels(&code, &r, tile->v[TILE_W]);
+		az_loop_end(e, &blocks, NULL);
+	}
+	if (whole < c.channels) {
+		r.channel = az_index(e, whole);
+		r.valid = (uint32_t)(c.channels - whole);
+		pixels(&code, &r, tile->v[TILE_W]);
+	}
+	return true;
+}
+
+/* --- Packing ------------------------------------------------------------------------------------------ */
+
+static void pack_weights(const az_contract *c, az_const *w, az_arena *arena, const void **data,
+	size_t *size)
+{
+	size_t elem = c->is_float ? 4 : 1, count = (size_t)az_type_numel(w->value.type);
+	uint8_t *out = az_arena_array(arena, count, elem, 64);
+	const uint8_t *from = az_const_data(w);
+	*data = out;
+	*size = count * elem;
+	for (int64_t kh = 0; kh < c->kernel_h; kh++)
+		for (int64_t kw = 0; kw < c->kernel_w; kw++)
+			for (int64_t o = 0; o < c->channels; o++, out += elem)
+				memcpy(out, from + az_contract_weight_index(c, o, kh, kw, 0) * elem,
+					elem);
+}
+
+bool az_depthwise_pack(const az_target *target, const az_func *func, az_value *const *args,
+	const az_tile *tile, uint32_t index, az_arena *arena, const void **data, size_t *size)
+{
+	(void)target;
+	(void)tile;
+	az_contract c;
+	*size = 0;
+	if (!read(func, &c))
+		return az_error(func->module->ctx, func->loc,
+			"@%s does not fit kernel \"depthwise\"", func->name);
+	az_const *w = az_value_const(args[c.w]);
+	if (index == c.w)
+		pack_weights(&c, w, arena, data, size);
+	if (index == c.bias && !c.is_float && c.zx != 0)
+		az_contract_pack_bias(&c, w, az_value_const(args[c.bias]), c.zx, arena, data, size);
+	return true;
+}

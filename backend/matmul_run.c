@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel `matmul_run`: products of two f32 matrices, both known only at run time (attention). The
+ * second operand is read where it stands, row by row; batches go one by one. */
+#include "backend/contract.h"
+#include "backend/kernels.h"
+
+bool az_matmul_run_match(const az_target *target, const az_func *func, az_value *const *args,
+	az_tile *tile)
+{
+	(void)args;
+	az_contract c;
+	if (!az_contract_read(func, &c) || !c.is_matmul || !c.is_float)
+		return false;
+	az_contract_tile(&c, target, tile);
+	return true;
+}
+
+bool az_matmul_run_shrink(const az_target *target, az_tile *tile)
+{
+	(void)target;
+	return az_tile_shrink(tile);
+}
+
+bool az_matmul_run_emit(az_emitter *e, const az_func *func, const az_tile *tile,
+	const LLVMValueRef *params)
+{
+	az_contract c;
+	if (!az_contract_read(func, &c) || tile->count != AZ_TILE_CONTRACT_COUNT)
+		return az_error(e->ctx, func->loc, "@%s does not fit kernel \"matmul_run\"",
+			func->name);
+	az_contract_code code = {.e = e, .c = &c, .tile = tile, .params = params};
+	uint32_t lanes = (uint32_t)tile->v[AZ_TILE_LANES];
+	az_dot_kit_init(&code.kit, e, true, true, lanes);
+	az_allow_vectors(e, lanes * 4);
+	code.ep = (az_epilogue_code){.e = e, .ep = &c.epilogue, .params = params};
+	code.w_step = c.out_channels * 4;
+	code.w_image = c.batched ? c.channels * c.out_channels * 4 : 0;
+	az_contract_nest(&code);
+	return true;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which operations are computed together: an anchor (convolution, product, pool, reduction, ...), then
+ * element-wise operations of its shape whose other operands are ready before, then a pad behind a
+ * convolution. Chains without an anchor join where they meet, and join the anchored group that they feed. */
+#include "backend/select.h"
+
+#include <string.h>
+
+#include "backend/expr.h"
+
+#define GROUP_OPS_MAX    24
+#define GROUP_PARAMS_MAX 12
+
+bool az_stays_in_main(const az_op *op)
+{
+	return (az_op_table[op->code].traits & AZ_TRAIT_VIEW) != 0;
+}
+
+static bool same_shape(const az_type *a, const az_type *b)
+{
+	return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim) == 0;
+}
+
+static bool sub_byte(const az_value *value)
+{
+	return value->type->elem.bits % 8 != 0;
+}
+
+/* Operands from outside that the operations would have together. */
+static uint32_t outside_operands(const az_group *group)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < group->ops.count; i++)
+		count += group->ops.v[i]->arg_count;
+	return count + 1 - group->ops.count;
+}
+
+/* The group whose tail is operand i of op, if op may continue it. */
+static az_group *feeding(const az_map *group_of, const az_op *op, uint32_t i)
+{
+	const az_value *x = az_op_arg(op, i);
+	az_op *maker = x ? az_value_op(x) : NULL;
+	az_group *group = maker ? az_map_get(group_of, maker) : NULL;
+	if (!group || group->tail != x || sub_byte(x) || !x->uses || x->uses->next ||
+		!x->uses->user)
+		return NULL;
+	if (group->ops.count >= GROUP_OPS_MAX || outside_operands(group) >= GROUP_PARAMS_MAX)
+		return NULL;
+	return group;
+}
+
+static void add_op(az_group *group, az_op *op, az_map *group_of, az_arena *arena)
+{
+	az_vec_push(arena, &group->ops, op);
+	az_map_put(arena, group_of, op, group);
+	group->tail = op->result_count == 1 ? op->results[0] : NULL;
+}
+
+/* Moves the operations of `from` into `to`, both in main's order; `from` is left empty. */
+static void absorb(az_group *to, az_group *from, const az_map *order, az_map *group_of,
+	az_arena *arena)
+{
+	az_op_list all = {0};
+	uint32_t a = 0, b = 0;
+	while (a < to->ops.count || b < from->ops.count) {
+		bool take_to = b == from->ops.count;
+		if (a < to->ops.count && b < from->ops.count)
+			take_to = (uintptr_t)az_map_get(order, to->ops.v[a]) <
+				  (uintptr_t)az_map_get(order, from->ops.v[b]);
+		az_op *op = take_to ? to->ops.v[a++] : from->ops.v[b++];
+		az_vec_push(arena, &all, op);
+		az_map_put(arena, group_of, op, to);
+	}
+	to->ops = all;
+	if (!to->anchor)
+		to->anchor = from->anchor;
+	from->ops.count = 0;
+	from->tail = NULL;
+}
+
+/* Operands that stand at the same place as the result: not scales, zero points or tables. */
+static uint32_t streamed_operands(const az_op *op)
+{
+	switch (op->code) {
+	case AZ_OP_quantize:
+	case AZ_OP_dequantize:
+	case AZ_OP_requantize:
+	case AZ_OP_lookup:
+		return 1;
+	default:
+		return op->arg_count;
+	}
+}
+
+static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena *arena)
+{
+	az_group *into = NULL;
+	for (uint32_t i = 0; i < streamed_operands(op); i++) {
+		az_group *group = feeding(group_of, op, i);
+		if (!group || !same_shape(group->tail->type, op->results[0]->type))
+			continue;
+		if (!into) {
+			into = group;
+			continue;
+		}
+		/* Of two anchored groups the later one goes on, the other's result is an operand. */
+		if (into->anchor && group->anchor) {
+			bool later = (uintptr_t)az_map_get(order, group->anchor) >
+				     (uintptr_t)az_map_get(order, into->anchor);
+			into = later ? group : into;
+		} else if (outside_operands(into) + outside_operands(group) < GROUP_PARAMS_MAX) {
+			absorb(into, group, order, group_of, arena);
+		}
+	}
+	return into;
+}
+
+static bool is_elementwise(const az_op *op)
+{
+	return op->result_count == 1 && az_expr_takes(op);
+}
+
+void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena, az_group_list *out)
+{
+	az_map group_of = {0}, order = {0};
+	for (uint32_t i = 0; i < ops->count; i++)
+		az_map_put(arena, &order, ops->v[i], (void *)(uintptr_t)(i + 1));
+	for (uint32_t i = 0; i < ops->count; i++) {
+		az_op *op = ops->v[i];
+		az_group *group = NULL;
+		bool starts = az_map_get(barrier, op) != NULL, elementwise = is_elementwise(op);
+		if (!starts && elementwise && !sub_byte(op->results[0]))
+			group = join(op, &order, &group_of, arena);
+		if (!starts && op->code == AZ_OP_pad) {
+			group = feeding(&group_of, op, 0);
+			if (group && (!group->anchor || group->anchor->code != AZ_OP_conv))
+				group = NULL;
+		}
+		if (!group) {
+			group = az_new(arena, az_group);
+			group->anchor = elementwise ? NULL : op;
+			az_vec_push(arena, out, group);
+		}
+		add_op(group, op, &group_of, arena);
+		if (op->code == AZ_OP_pad)
+			group->tail = NULL;
+	}
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < out->count; i++)
+		if (out->v[i]->ops.count > 0)
+			out->v[kept++] = out->v[i];
+	out->count = kept;
+}

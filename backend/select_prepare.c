@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Before grouping: padding of convolutions becomes an operation (the fast kernels read buffers that hold
+ * their border, and a producer can write it), integer contractions get a bias for corrections to go into,
+ * and transposes that move no byte become reshapes. */
+#include "backend/select.h"
+
+#include <string.h>
+
+static bool is_byte(az_elem e)
+{
+	return az_elem_is_integer(e) && e.bits == 8;
+}
+
+/* What the fast kernels compute: f32, or bytes into i32; constant weights. */
+static bool is_fast(const az_op *op)
+{
+	az_elem x = op->args[0].value->type->elem, w = op->args[1].value->type->elem;
+	if (!az_value_is_const(op->args[1].value))
+		return false;
+	if (az_elem_equal(x, AZ_F32) && az_elem_equal(w, AZ_F32))
+		return true;
+	return is_byte(x) && is_byte(w) && az_elem_equal(op->results[0]->type->elem, AZ_I32);
+}
+
+static void replace(az_op *op, az_value *with)
+{
+	az_value *old = op->results[0];
+	with->quant = old->quant;
+	with->range = old->range;
+	az_name name = old->name;
+	az_value_replace_uses(old, with);
+	az_op_erase(op);
+	az_value_rename(with, name);
+}
+
+static bool add_bias(az_op *op)
+{
+	az_module *module = op->func->module;
+	const az_type *y = op->results[0]->type;
+	int64_t channels = y->dim[y->rank - 1];
+	uint32_t none = 0;
+	const az_type *type = az_type_get(module->ctx, y->elem, 1, &channels);
+	az_const *bias = az_const_splat(module, "no_bias", type, &none);
+	az_value *args[3] = {op->args[0].value, op->args[1].value, &bias->value};
+	az_builder at = {op->func, op, op->loc};
+	az_value *made = az_build(&at, op->code, 3, args, &op->attr, y->elem);
+	if (!made)
+		return false;
+	replace(op, made);
+	return true;
+}
+
+/* The pad of x with these attributes, made before or new. */
+static az_value *padded(az_op *conv, const az_attrs *attrs)
+{
+	az_value *x = conv->args[0].value;
+	for (const az_use *use = x->uses; use; use = use->next)
+		if (use->user && use->user->code == AZ_OP_pad &&
+			az_attrs_same(AZ_OP_pad, &use->user->attr, attrs))
+			return use->user->results[0];
+	/* Right behind x, so that it stands before all its users. */
+	const az_op *maker = az_value_op(x);
+	az_builder at = {conv->func, maker ? maker->next : conv->func->first, conv->loc};
+	az_value *made = az_build(&at, AZ_OP_pad, 1, &x, attrs, x->type->elem);
+	if (made)
+		made->quant = x->quant;
+	return made;
+}
+
+static bool make_padding_explicit(az_op *conv)
+{
+	az_attrs_conv *attr = &conv->attr.conv;
+	uint32_t spatial = conv->results[0]->type->rank - 2u;
+	bool any = false;
+	for (uint32_t i = 0; i < attr->pad.count; i++)
+		any = any || attr->pad.v[i] != 0;
+	if (!any || spatial > 2)
+		return true;
+	int64_t list[2 * AZ_RANK_MAX] = {0};
+	for (uint32_t i = 0; i < 2 * spatial; i++)
+		list[2 + i] = az_ints_at(attr->pad, i, 0);
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_pad, &attrs);
+	attrs.pad.pad = az_ints_copy(conv->func->module, 2 * (spatial + 2), list);
+	attrs.pad.value = (float)az_ints_at(attr->zero, 0, 0);
+	az_value *x = padded(conv, &attrs);
+	if (!x)
+		return false;
+	az_op_set_arg(conv, 0, x);
+	attr->pad = (az_ints){0, NULL};
+	return az_op_reinfer(conv);
+}
+
+/* Only dimensions of length 1 move. */
+static bool moves_nothing(const az_op *op)
+{
+	const az_type *x = op->args[0].value->type;
+	int64_t last = -1;
+	for (uint32_t i = 0; i < op->attr.transpose.perm.count; i++) {
+		int64_t from = op->attr.transpose.perm.v[i];
+		if (x->dim[from] == 1)
+			continue;
+		if (from < last)
+			return false;
+		last = from;
+	}
+	return true;
+}
+
+static bool reshape_instead(az_op *op)
+{
+	const az_type *y = op->results[0]->type;
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_reshape, &attrs);
+	attrs.reshape.shape = az_ints_copy(op->func->module, y->rank, y->dim);
+	az_builder at = {op->func, op, op->loc};
+	az_value *x = op->args[0].value;
+	az_value *made = az_build(&at, AZ_OP_reshape, 1, &x, &attrs, AZ_ELEM_NONE);
+	if (!made)
+		return false;
+	replace(op, made);
+	return true;
+}
+
+bool az_select_prepare(az_pass_ctx *pass)
+{
+	az_func *func = az_module_main(pass->module);
+	for (az_op *op = func->first, *next; op; op = next) {
+		next = op->next;
+		if (op->code == AZ_OP_transpose && moves_nothing(op)) {
+			if (!reshape_instead(op))
+				return false;
+			continue;
+		}
+		if ((op->code != AZ_OP_conv && op->code != AZ_OP_matmul) || !is_fast(op))
+			continue;
+		if (op->code == AZ_OP_conv && !make_padding_explicit(op))
+			return false;
+		bool lacks_bias = !az_op_arg(op, 2);
+		if (lacks_bias && is_byte(op->args[0].value->type->elem) && !add_bias(op))
+			return false;
+	}
+	return true;
+}
