@@ -16,7 +16,8 @@ typedef struct az_onnx_options {
 	uint32_t dim_count;
 	const az_onnx_dim *dim; /* symbolic dimensions; the unbound batch is 1 */
 	uint32_t output_count;
-	const az_name *output; /* --outputs: keep these values instead of the graph's outputs; 0 = those */
+	const az_name *
+		output; /* --outputs: keep these values instead of the graph's outputs; 0 = those */
 } az_onnx_options;
 
 /* Maps and imports a file (.onnx). Reports every unsupported node in one run. NULL on failure. The
@@ -27,7 +28,8 @@ az_module *az_onnx_import_bytes(az_ctx *ctx, const char *name, const void *data,
 	const char *folder, const az_onnx_options *options);
 
 /* A TensorProto file (.pb). The tensor is in the arena; *name (may be NULL) gets its name or NULL. */
-bool az_onnx_read_tensor(az_ctx *ctx, az_arena *arena, const char *path, az_tensor *out, az_name *name);
+bool az_onnx_read_tensor(az_ctx *ctx, az_arena *arena, const char *path, az_tensor *out,
+	az_name *name);
 
 /* ONNX operators this build imports: rows of frontend/onnx_ops.def, NULL-name terminated. */
 typedef struct az_onnx_op_info {

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The importers that frontend/onnx_ops.def names, and what their families share. */
+#ifndef AZ_FRONTEND_ONNX_OPS_H
+#define AZ_FRONTEND_ONNX_OPS_H
+
+#include "frontend/import.h"
+
+#define ONNX(domain, name, since, until, importer, code) az_importer az_onnx_##importer;
+#include "frontend/onnx_ops.def"
+
+/* numpy's matmul: operands of one dimension are a row and a column. */
+az_value *az_emit_matmul(az_node *n, az_value *a, az_value *b);
+az_value *az_emit_expand(az_node *n, az_value *x, uint32_t rank, const int64_t *dim);
+
+#endif
