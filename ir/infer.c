@@ -193,8 +193,8 @@ bool az_infer_window(const az_infer *in, const az_type *x, const int64_t *size, 
 		window->size[i] = size[i];
 		window->stride[i] = az_ints_at(stride, i, 1);
 		window->dilation[i] = az_ints_at(dilation, i, 1);
-		window->begin[i] = az_ints_at(pad, i, 0);
-		window->end[i] = az_ints_at(pad, n + i, 0);
+		window->begin[i] = az_ints_at(pad, 2 * i, 0);
+		window->end[i] = az_ints_at(pad, 2 * i + 1, 0);
 	}
 	return true;
 }
