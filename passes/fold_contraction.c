@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Convolutions and matrix products on stored numbers. Everything that the accumulator must hold is known
+ * here: stored weights, zero points, bias; so its width is proven, not guessed (numerics.md 3). */
+#include <math.h>
+
+#include "base/bits.h"
+#include "passes/fold_quantizers.h"
+
+typedef struct contraction {
+	az_op *op;
+	az_op *x, *w; /* the dequantizes */
+	az_params px, pw;
+	az_const *stored; /* weights; NULL for a second operand that is computed */
+	int64_t channels;
+	bool last;     /* channels are the last dimension of the weights */
+	float *step;   /* per channel: f32(sx * sw) */
+	int64_t *bias; /* per channel, NULL: none */
+	int64_t zero[2];
+} contraction;
+
+static az_reals clamp_of(const az_op *op)
+{
+	return op->code == AZ_OP_conv             ? op->attr.conv.clamp
+	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.clamp
+						  : op->attr.matmul.clamp;
+}
+
+static bool read_operands(contraction *c)
+{
+	c->x = az_plain_dequantized(c->op->args[0].value, &c->px);
+	c->w = az_dequantized(c->op->args[1].value, &c->pw);
+	if (!c->x || !c->w)
+		return false;
+	const az_type *type = c->w->args[0].value->type, *result = c->op->results[0]->type;
+	c->stored = az_value_const(c->w->args[0].value);
+	c->last = c->op->code == AZ_OP_matmul;
+	c->channels = result->dim[result->rank - 1];
+	if (c->pw.axis >= 0 && c->pw.axis != (c->last ? type->rank - 1 : 0))
+		return false;
+	/* Weights that are computed, or matrices in a batch, have one scale and no bias of ours. */
+	return c->stored ? c->pw.axis < 0 || type->rank == 2 || !c->last : c->pw.axis < 0;
+}
+
+static bool make_steps(contraction *c, az_arena *scratch)
+{
+	c->step = az_new_array(scratch, float, (size_t)c->channels);
+	for (int64_t i = 0; i < c->channels; i++) {
+		c->step[i] = az_params_scale(&c->px, 0) * az_params_scale(&c->pw, i);
+		if (!(c->step[i] >= 0x1p-126f) || !isfinite(c->step[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A bias that is stored in steps of its own: the numbers as they are when the steps agree. */
+static int64_t stored_bias(const contraction *c, const az_const *q, const az_params *p, int64_t i)
+{
+	int64_t k = az_const_get_int(q, (uint64_t)i) - az_params_zero(p, i);
+	float scale = az_params_scale(p, i);
+	if (fabsf(scale - c->step[i]) <= c->step[i] * 1e-5f)
+		return k;
+	return (int64_t)rintf((float)k * scale / c->step[i]);
+}
+
+static bool make_bias(contraction *c, az_arena *scratch)
+{
+	az_value *value = az_op_arg(c->op, 2);
+	az_params p;
+	if (!value)
+		return true;
+	const az_const *f = az_const_f32_of(value), *q = NULL;
+	if (!f) {
+		const az_op *dq = az_dequantized(value, &p);
+		q = dq ? az_value_const(dq->args[0].value) : NULL;
+	}
+	if (!f && !q)
+		return false;
+	c->bias = az_new_array(scratch, int64_t, (size_t)c->channels);
+	for (int64_t i = 0; i < c->channels; i++) {
+		float b = f ? rintf((float)az_const_get(f, (uint64_t)i) / c->step[i]) : 0;
+		if (!(fabsf(b) < 0x1p62f))
+			return false;
+		c->bias[i] = f ? (int64_t)b : stored_bias(c, q, &p, i);
+	}
+	return true;
+}
+
+static uint64_t place(const contraction *c, int64_t channel, int64_t i, int64_t inner)
+{
+	return (uint64_t)(c->last ? i * c->channels + channel : channel * inner + i);
+}
+
+/* Zero points that differ between channels leave the attribute's single number no room: such weights
+ * are stored again, without them, in 16 bits. */
+static bool make_zeros(contraction *c)
+{
+	c->zero[0] = az_params_zero(&c->px, 0);
+	c->zero[1] = az_params_zero(&c->pw, 0);
+	bool same = true;
+	for (int64_t i = 1; c->pw.axis >= 0 && i < c->channels; i++)
+		same &= az_params_zero(&c->pw, i) == c->zero[1];
+	if (same)
+		return true;
+	const az_type *type = c->stored->value.type;
+	if (type->elem.bits > 15)
+		return false;
+	az_module *module = c->op->func->module;
+	int64_t inner = az_type_numel(type) / c->channels;
+	const az_type *wide = az_type_with_elem(module->ctx, type, AZ_I16);
+	void *data = az_arena_alloc(&module->arena, az_type_size(wide), 64);
+	for (int64_t o = 0; o < c->channels; o++) {
+		for (int64_t i = 0; i < inner; i++) {
+			uint64_t at = place(c, o, i, inner);
+			int64_t v = az_const_get_int(c->stored, at) - az_params_zero(&c->pw, o);
+			az_bits_set(data, at, 16, (uint64_t)v);
+		}
+	}
+	c->stored = az_const_new(module, c->stored->value.name, wide, data, true);
+	c->zero[1] = 0;
+	return true;
+}
+
+static double largest(az_elem elem, int64_t zero)
+{
+	return fmax((double)(az_elem_max(elem) - zero), (double)(zero - az_elem_min(elem)));
+}
+
+/* max over channels of sum |w - zw| * max |x - zx| + |bias|, as it must fit the accumulator. */
+static double bound(const contraction *c)
+{
+	double most_x = largest(c->x->args[0].value->type->elem, c->zero[0]), most = 0;
+	const az_type *type = c->w->args[0].value->type;
+	if (!c->stored || (c->last && type->rank != 2)) {
+		double terms = c->last ? (double)type->dim[type->rank - 2] : 0;
+		most = terms * most_x * largest(type->elem, c->zero[1]);
+		for (int64_t o = 0; c->bias && o < c->channels; o++)
+			most = fmax(most, terms * most_x * largest(type->elem, c->zero[1]) +
+						  fabs((double)c->bias[o]));
+		return most;
+	}
+	int64_t inner = az_type_numel(type) / c->channels;
+	for (int64_t o = 0; o < c->channels; o++) {
+		double sum = 0;
+		for (int64_t i = 0; i < inner; i++) {
+			int64_t w = az_const_get_int(c->stored, place(c, o, i, inner));
+			sum += fabs((double)(w - c->zero[1]));
+		}
+		most = fmax(most, sum * most_x + (c->bias ? fabs((double)c->bias[o]) : 0));
+	}
+	return most;
+}
+
+static az_value *bias_const(contraction *c, az_elem elem)
+{
+	az_module *module = c->op->func->module;
+	const az_value *old = az_op_arg(c->op, 2);
+	const az_op *dq = az_def_is(old, AZ_OP_dequantize);
+	az_name name = dq ? dq->args[0].value->name : old->name;
+	const az_type *type = az_type_get(module->ctx, elem, 1, &c->channels);
+	void *data = az_arena_alloc(&module->arena, az_type_size(type), 64);
+	for (int64_t i = 0; i < c->channels; i++)
+		az_bits_set(data, (uint64_t)i, elem.bits, (uint64_t)c->bias[i]);
+	return &az_const_new(module, az_name_generated(name) ? NULL : name, type, data, true)
+			->value;
+}
+
+static az_value *build_acc(contraction *c)
+{
+	az_attrs attrs = c->op->attr;
+	az_ints zero = {c->zero[0] || c->zero[1] ? 2 : 0, c->zero};
+	switch (c->op->code) {
+	case AZ_OP_conv:
+		attrs.conv.zero = zero;
+		attrs.conv.clamp.count = 0;
+		break;
+	case AZ_OP_conv_transpose:
+		attrs.conv_transpose.zero = zero;
+		attrs.conv_transpose.clamp.count = 0;
+		break;
+	default:
+		attrs.matmul.zero = zero;
+		attrs.matmul.clamp.count = 0;
+		break;
+	}
+	az_elem elem = bound(c) < 0x1p31 ? AZ_I32 : AZ_I64;
+	az_value *args[3] = {
+		c->x->args[0].value, c->stored ? &c->stored->value : c->w->args[0].value, NULL};
+	if (c->bias)
+		args[2] = bias_const(c, elem);
+	az_builder at = az_before(c->op);
+	return az_build(&at, c->op->code, c->bias ? 3 : 2, args, &attrs, elem);
+}
+
+/* step / divisor per channel; one number where all are equal. */
+static az_value *scale_const(const contraction *c, float divisor, const char *name)
+{
+	az_module *module = c->op->func->module;
+	float *v = az_new_array(&module->arena, float, (size_t)c->channels);
+	bool same = true;
+	for (int64_t i = 0; i < c->channels; i++) {
+		v[i] = c->step[i] / divisor;
+		same &= v[i] == v[0];
+	}
+	if (same)
+		return &az_const_f32_scalar(module, name, v[0])->value;
+	const az_type *type = az_type_get(module->ctx, AZ_F32, 1, &c->channels);
+	return &az_const_new(module, name, type, v, true)->value;
+}
+
+/* Stored weights say what they mean, whoever made them. */
+static void note_weights(const contraction *c, az_arena *scratch)
+{
+	if (!c->stored || c->stored->value.quant)
+		return;
+	uint32_t count = c->pw.axis >= 0 ? (uint32_t)c->channels : 1;
+	float *scale = az_new_array(scratch, float, count);
+	int32_t *zero = az_new_array(scratch, int32_t, count);
+	for (uint32_t i = 0; i < count; i++) {
+		scale[i] = az_params_scale(&c->pw, i);
+		zero[i] = (int32_t)c->zero[1];
+	}
+	az_quant quant = {.name = c->stored->value.name,
+		.grid = AZ_GRID_AFFINE,
+		.axis = (int16_t)c->pw.axis,
+		.count = count,
+		.scale = scale,
+		.zero = c->zero[1] ? zero : NULL};
+	c->stored->value.quant = az_quant_get(c->op->func->module, &quant);
+}
+
+/* What is not quantized again: the accumulator in reals, then the clamp. */
+static bool dequantize_rest(contraction *c, az_value *acc)
+{
+	az_value *layer = c->op->results[0];
+	az_reals clamp = clamp_of(c->op);
+	az_builder at = az_before(c->op);
+	az_value *args[2] = {acc, scale_const(c, 1.0f, NULL)};
+	az_value *made = az_build(&at, AZ_OP_dequantize, 2, args, NULL, AZ_F32);
+	if (made && clamp.count == 2) {
+		az_attrs attrs;
+		az_attrs_init(AZ_OP_clip, &attrs);
+		attrs.clip.lo = clamp.v[0];
+		attrs.clip.hi = clamp.v[1];
+		made = az_build(&at, AZ_OP_clip, 1, &made, &attrs, AZ_ELEM_NONE);
+	}
+	if (made)
+		az_replace_value(layer, made);
+	return made != NULL;
+}
+
+bool az_fold_contraction(az_op *op, az_arena *scratch)
+{
+	contraction c = {.op = op};
+	az_value *layer = op->results[0];
+	if (!layer->uses || !read_operands(&c) || !make_steps(&c, scratch) ||
+		!make_bias(&c, scratch) || !make_zeros(&c))
+		return false;
+	note_weights(&c, scratch);
+	az_value *acc = build_acc(&c);
+	if (!acc)
+		return false;
+	az_reals clamp = clamp_of(op);
+	float lo = clamp.count == 2 ? clamp.v[0] : -INFINITY;
+	float hi = clamp.count == 2 ? clamp.v[1] : INFINITY;
+	az_use *next;
+	for (az_use *use = layer->uses; use; use = next) {
+		az_params y;
+		next = use->next;
+		if (!use->user || !az_plain_quantize(use->user, &y))
+			continue;
+		az_value *scale = scale_const(&c, az_params_scale(&y, 0), NULL);
+		if (!az_fold_requantize(use->user, acc, scale, lo, hi, layer))
+			return false;
+	}
+	if (layer->uses && !dequantize_rest(&c, acc))
+		return false;
+	az_op_erase(op);
+	return true;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rules of fold-quantizers for what leaves numbers as they are, or looks each up in a table. */
+#include <math.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "ir/eval/eval.h"
+#include "passes/fold_quantizers.h"
+#include "passes/quantize_plan.h"
+
+bool az_fold_cancel(az_op *op)
+{
+	az_params y, x;
+	if (!az_plain_quantize(op, &y))
+		return false;
+	const az_op *dq = az_plain_dequantized(op->args[0].value, &x);
+	if (!dq || !az_params_equal(&x, &y) || dq->args[0].value->type != op->results[0]->type)
+		return false;
+	az_replace_op(op, dq->args[0].value);
+	return true;
+}
+
+/* Operands that hold data (an index does not). */
+static uint32_t data_count(const az_op *op)
+{
+	return op->code == AZ_OP_gather ? 1 : op->arg_count;
+}
+
+/* The padding value as a stored number; false when the quantizer does not hold it exactly. */
+static bool stored_padding(const az_op *op, const az_params *p, az_elem elem, az_attrs *attrs)
+{
+	if (op->code != AZ_OP_pad || op->attr.pad.mode != AZ_padding_constant)
+		return true;
+	float scale = az_params_scale(p, 0), value = op->attr.pad.value;
+	int64_t zero = az_params_zero(p, 0);
+	int64_t stored = az_quantize_one(value, scale, zero, az_elem_min(elem), az_elem_max(elem));
+	attrs->pad.value = (float)stored;
+	return (float)(stored - zero) * scale == value;
+}
+
+bool az_fold_sink(az_op *op, az_arena *scratch)
+{
+	if (!az_shares_quantizer(op) || op->result_count != 1)
+		return false;
+	az_value **args = az_new_array(scratch, az_value *, op->arg_count + 1);
+	az_params first, other;
+	const az_op *dq = az_plain_dequantized(op->args[0].value, &first);
+	if (!dq)
+		return false;
+	az_elem elem = dq->args[0].value->type->elem;
+	for (uint32_t i = 0; i < op->arg_count; i++) {
+		args[i] = op->args[i].value;
+		if (i >= data_count(op))
+			continue;
+		const az_op *next = az_plain_dequantized(args[i], &other);
+		if (!next || !az_params_equal(&first, &other) ||
+			!az_elem_equal(next->args[0].value->type->elem, elem))
+			return false;
+		args[i] = next->args[0].value;
+	}
+	az_attrs attrs = op->attr;
+	if (!stored_padding(op, &first, elem, &attrs))
+		return false;
+	az_builder at = az_before(op);
+	az_value *moved = az_build(&at, op->code, op->arg_count, args, &attrs, AZ_ELEM_NONE);
+	if (!moved)
+		return false;
+	moved->quant = az_quant_scalar(op->func->module, az_params_scale(&first, 0),
+		(int32_t)az_params_zero(&first, 0));
+	moved->range = op->results[0]->range;
+	az_value *back[3] = {moved, dq->args[1].value, az_op_arg(dq, 2)};
+	az_value *made = az_build(&at, AZ_OP_dequantize, dq->arg_count, back, NULL, AZ_F32);
+	if (!made)
+		return false;
+	az_name name = op->results[0]->name;
+	az_value_rename(op->results[0], NULL);
+	az_replace_op(op, made);
+	if (!az_name_generated(name))
+		az_value_rename(moved, name);
+	return true;
+}
+
+bool az_fold_concat(az_op *op, az_arena *scratch)
+{
+	az_params y, x;
+	const az_op *concat = az_def_is(op->args[0].value, AZ_OP_concat);
+	if (!concat || !az_used_once(concat->results[0]) || !az_plain_quantize(op, &y))
+		return false;
+	az_value **args = az_new_array(scratch, az_value *, concat->arg_count);
+	for (uint32_t i = 0; i < concat->arg_count; i++) {
+		if (!az_plain_dequantized(concat->args[i].value, &x))
+			return false;
+	}
+	az_builder at = az_before(op);
+	az_value *piece[3] = {NULL, op->args[1].value, az_op_arg(op, 2)};
+	for (uint32_t i = 0; i < concat->arg_count; i++) {
+		piece[0] = concat->args[i].value;
+		args[i] = az_build(&at, AZ_OP_quantize, op->arg_count, piece, &op->attr,
+			op->results[0]->type->elem);
+		if (!args[i])
+			return false;
+		args[i]->quant = op->results[0]->quant;
+	}
+	az_value *made =
+		az_build(&at, AZ_OP_concat, concat->arg_count, args, &concat->attr, AZ_ELEM_NONE);
+	if (!made)
+		return false;
+	az_replace_op(op, made);
+	return true;
+}
+
+/* Bounds that are tighter than those of the requantize that makes q go into it. */
+static bool tighten(az_value *q, const int64_t *clamp)
+{
+	az_op *op = az_def_is(q, AZ_OP_requantize);
+	if (!op)
+		return false;
+	az_ints old = op->attr.requantize.clamp;
+	int64_t both[2] = {clamp[0], clamp[1]};
+	if (old.count == 2) {
+		both[0] = AZ_MAX(old.v[0], clamp[0]);
+		both[1] = AZ_MIN(old.v[1], clamp[1]);
+	}
+	if (both[0] > both[1])
+		return false;
+	op->attr.requantize.clamp = az_ints_copy(op->func->module, 2, both);
+	return true;
+}
+
+bool az_fold_clip(az_op *op)
+{
+	az_params x, y;
+	const az_op *clip = az_def_is(op->args[0].value, AZ_OP_clip);
+	if (!clip || !az_plain_quantize(op, &y))
+		return false;
+	const az_op *dq = az_plain_dequantized(clip->args[0].value, &x);
+	if (!dq || !az_params_equal(&x, &y) || dq->args[0].value->type != op->results[0]->type)
+		return false;
+	az_value *q = dq->args[0].value;
+	az_elem elem = q->type->elem;
+	float scale = az_params_scale(&x, 0);
+	int64_t zero = az_params_zero(&x, 0), least = az_elem_min(elem), most = az_elem_max(elem);
+	int64_t clamp[2] = {az_quantize_one(clip->attr.clip.lo, scale, zero, least, most),
+		az_quantize_one(clip->attr.clip.hi, scale, zero, least, most)};
+	bool alone =
+		az_used_once(q) && az_used_once(dq->results[0]) && az_used_once(clip->results[0]);
+	if (alone && tighten(q, clamp)) {
+		az_name name = op->results[0]->name;
+		az_value_rename(op->results[0], NULL);
+		az_replace_op(op, q);
+		if (!az_name_generated(name))
+			az_value_rename(q, name);
+		return true;
+	}
+	if (clamp[1] > 1 << 24 || clamp[0] < -(1 << 24))
+		return false;
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_clip, &attrs);
+	attrs.clip.lo = clamp[0] > least ? (float)clamp[0] : -INFINITY;
+	attrs.clip.hi = clamp[1] < most ? (float)clamp[1] : INFINITY;
+	az_builder at = az_before(op);
+	az_value *made = az_build(&at, AZ_OP_clip, 1, &q, &attrs, AZ_ELEM_NONE);
+	if (!made)
+		return false;
+	made->quant = op->results[0]->quant ? op->results[0]->quant : q->quant;
+	az_replace_op(op, made);
+	return true;
+}
+
+/* Element-wise in one operand: every other one is a single constant. The operand's index, or -1. */
+static int moving_operand(const az_op *op)
+{
+	int moving = -1;
+	if (!(az_op_table[op->code].traits & AZ_TRAIT_ELTWISE) || op->result_count != 1)
+		return -1;
+	for (uint32_t i = 0; i < op->arg_count; i++) {
+		const az_value *arg = op->args[i].value;
+		if (az_value_is_const(arg)) {
+			if (az_type_numel(arg->type) != 1)
+				return -1;
+			continue;
+		}
+		if (moving >= 0 && op->args[moving].value != arg)
+			return -1;
+		moving = (int)i;
+	}
+	if (moving < 0 || op->args[moving].value->type->rank != op->results[0]->type->rank)
+		return -1;
+	return moving;
+}
+
+typedef struct chain {
+	az_op *dequantize;
+	AZ_VEC(az_op *) ops; /* from the quantize up to behind the dequantize */
+} chain;
+
+/* All uses of the value are operands of this operation. */
+static bool used_by_only(const az_value *value, const az_op *op)
+{
+	for (const az_use *use = value->uses; use; use = use->next) {
+		if (use->user != op)
+			return false;
+	}
+	return true;
+}
+
+static bool find_chain(az_op *quantize, chain *out, az_arena *scratch)
+{
+	az_params x;
+	az_op *below = quantize;
+	az_value *v = quantize->args[0].value;
+	az_vec_push(scratch, &out->ops, quantize);
+	for (;;) {
+		out->dequantize = az_plain_dequantized(v, &x);
+		if (out->dequantize)
+			break;
+		az_op *op = az_value_op(v);
+		int moving = op ? moving_operand(op) : -1;
+		if (moving < 0 || !used_by_only(v, below))
+			return false;
+		az_vec_push(scratch, &out->ops, op);
+		below = op;
+		v = op->args[moving].value;
+	}
+	return out->dequantize->args[0].value->type->elem.bits <= 8;
+}
+
+/* The chain run by the interpreter on every number that the type can hold. */
+static const void *table_of(az_func *func, const chain *c, const az_type *in_type,
+	az_arena *scratch)
+{
+	az_map map = {0};
+	az_builder at = {func, NULL, AZ_LOC_NONE};
+	az_value *x = az_func_add_param(func, "x", in_type);
+	az_map_put(scratch, &map, c->dequantize->args[0].value, x);
+	az_op *last = az_op_clone(&at, c->dequantize, &map);
+	for (uint32_t i = c->ops.count; last && i-- > 0;)
+		last = az_op_clone(&at, c->ops.v[i], &map);
+	if (!last)
+		return NULL;
+	az_func_add_result(func, "y", last->results[0]);
+	az_tensor in = az_tensor_new(scratch, in_type), out;
+	int64_t count = in_type->dim[0], lowest = az_elem_min(in_type->elem);
+	for (int64_t i = 0; i < count; i++)
+		az_bits_set(in.data, (uint64_t)i, in_type->elem.bits, (uint64_t)(lowest + i));
+	return az_eval_func(func, scratch, &in, &out) ? out.data : NULL;
+}
+
+bool az_fold_lookup(az_op *op, az_arena *scratch)
+{
+	chain c = {0};
+	if (!find_chain(op, &c, scratch))
+		return false;
+	az_module *module = op->func->module;
+	az_value *q = c.dequantize->args[0].value, *result = op->results[0];
+	int64_t count = INT64_C(1) << q->type->elem.bits;
+	const az_type *in_type = az_type_get(module->ctx, q->type->elem, 1, &count);
+	az_func *func = az_func_new(module, "lookup");
+	const void *data = table_of(func, &c, in_type, scratch);
+	az_const *table = NULL;
+	if (data) {
+		const az_type *type = az_type_get(module->ctx, result->type->elem, 1, &count);
+		const char *name = az_arena_printf(scratch, "%s.table", result->name);
+		table = az_const_new(module, name, type, data, false);
+	}
+	az_func_erase(func);
+	if (!table)
+		return false;
+	az_value *args[2] = {q, &table->value};
+	az_builder at = az_before(op);
+	az_value *made = az_build(&at, AZ_OP_lookup, 2, args, NULL, result->type->elem);
+	if (!made)
+		return false;
+	az_params y;
+	made->quant = result->quant;
+	if (!made->quant && az_plain_quantize(op, &y))
+		made->quant = az_quant_scalar(module, az_params_scale(&y, 0),
+			(int32_t)az_params_zero(&y, 0));
+	/* The name of the layer is that of the last float value, unless the quantize has one. */
+	az_value *layer = op->args[0].value;
+	if (az_name_generated(result->name) && c.ops.count > 1 && !az_name_generated(layer->name)) {
+		az_name name = layer->name;
+		az_value_rename(layer, NULL);
+		az_value_rename(made, name);
+	}
+	az_replace_op(op, made);
+	return true;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading quantizers off the graph. */
+#include "passes/fold_quantizers.h"
+
+bool az_params_of(const az_op *op, az_params *out)
+{
+	bool q = op->code == AZ_OP_quantize;
+	const az_const *scale = az_value_const(op->args[1].value);
+	const az_value *zero = az_op_arg(op, 2);
+	if (!scale || !az_elem_equal(scale->value.type->elem, AZ_F32) ||
+		(zero && !az_value_is_const(zero)))
+		return false;
+	if ((q ? op->attr.quantize.group : op->attr.dequantize.group) > 0)
+		return false;
+	uint32_t rank = op->args[0].value->type->rank;
+	bool one = az_type_numel(scale->value.type) == 1;
+	out->scale = scale;
+	out->zero = zero ? az_value_const(zero) : NULL;
+	out->axis = one ? -1
+			: az_axis_normalize(q ? op->attr.quantize.axis : op->attr.dequantize.axis,
+				  rank);
+	return true;
+}
+
+float az_params_scale(const az_params *p, int64_t c)
+{
+	bool one = az_type_numel(p->scale->value.type) == 1;
+	return (float)az_const_get(p->scale, one ? 0 : (uint64_t)c);
+}
+
+int64_t az_params_zero(const az_params *p, int64_t c)
+{
+	if (!p->zero)
+		return 0;
+	bool one = az_type_numel(p->zero->value.type) == 1;
+	return az_const_get_int(p->zero, one ? 0 : (uint64_t)c);
+}
+
+bool az_params_equal(const az_params *a, const az_params *b)
+{
+	return a->axis < 0 && b->axis < 0 && az_params_scale(a, 0) == az_params_scale(b, 0) &&
+	       az_params_zero(a, 0) == az_params_zero(b, 0);
+}
+
+az_op *az_dequantized(const az_value *value, az_params *out)
+{
+	az_op *op = az_def_is(value, AZ_OP_dequantize);
+	bool fits = op && az_elem_equal(value->type->elem, AZ_F32) &&
+		    az_elem_is_integer(op->args[0].value->type->elem) && az_params_of(op, out);
+	return fits ? op : NULL;
+}
+
+az_op *az_plain_dequantized(const az_value *value, az_params *out)
+{
+	az_op *op = az_dequantized(value, out);
+	return op && out->axis < 0 && az_params_scale(out, 0) >= 0x1p-126f ? op : NULL;
+}
+
+bool az_plain_quantize(const az_op *op, az_params *out)
+{
+	return op && op->code == AZ_OP_quantize && az_params_of(op, out) && out->axis < 0 &&
+	       az_params_scale(out, 0) >= 0x1p-126f && op->attr.quantize.clamp.count == 0 &&
+	       op->attr.quantize.rounding == AZ_rounding_even &&
+	       az_elem_is_integer(op->results[0]->type->elem) &&
+	       az_elem_equal(op->args[0].value->type->elem, AZ_F32);
+}
+
+bool az_fold_requantize(az_op *quantize, az_value *acc, az_value *scale, float lo, float hi,
+	az_value *layer)
+{
+	az_params y;
+	if (!az_plain_quantize(quantize, &y))
+		return false;
+	az_module *module = quantize->func->module;
+	az_value *result = quantize->results[0];
+	az_elem elem = result->type->elem;
+	float sy = az_params_scale(&y, 0);
+	int64_t zy = az_params_zero(&y, 0), least = az_elem_min(elem), most = az_elem_max(elem);
+	int64_t clamp[2] = {
+		az_quantize_one(lo, sy, zy, least, most), az_quantize_one(hi, sy, zy, least, most)};
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_requantize, &attrs);
+	attrs.requantize.zero = zy;
+	if (clamp[0] > least || clamp[1] < most)
+		attrs.requantize.clamp = (az_ints){2, clamp};
+	az_value *args[2] = {acc, scale};
+	az_builder at = az_before(quantize);
+	at.loc = az_value_op(acc)->loc;
+	az_value *made = az_build(&at, AZ_OP_requantize, 2, args, &attrs, elem);
+	if (!made)
+		return false;
+	made->quant = az_quant_scalar(module, sy, (int32_t)zy);
+	made->range = layer->range;
+	az_name name = az_name_generated(result->name) ? layer->name : result->name;
+	az_value_rename(name == layer->name ? layer : result, NULL);
+	az_replace_op(quantize, made);
+	if (!az_name_generated(name))
+		az_value_rename(made, name);
+	return true;
+}

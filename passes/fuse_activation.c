@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fuse-activation: a clip whose operand is computed for it alone becomes the clamp of that computation.
+ *
+ *   %c = conv %x, @w, @b : f32[1,8,8,16]          becomes   %c = conv %x, @w, @b, clamp = [0, 6]
+ *   %t = transpose %c, perm = [0, 3, 1, 2]                  %r = transpose %c, perm = [0, 3, 1, 2]
+ *   %r = clip %t, lo = 0, hi = 6
+ *
+ * Data movement in between does not matter, a clip means the same before and after it.
+ *
+ * Requires: canonicalize (relu is a clip). Guarantees: no clip follows a convolution, product, sum or
+ * difference that nothing else uses. Terminates: every step removes a clip. */
+#include <math.h>
+
+#include "passes/rewrite.h"
+
+static bool moves_data(const az_op *op)
+{
+	switch (op->code) {
+	case AZ_OP_reshape:
+	case AZ_OP_transpose:
+	case AZ_OP_slice:
+	case AZ_OP_expand:
+	case AZ_OP_tile:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static az_reals *clamp_of(az_op *op)
+{
+	switch (op->code) {
+	case AZ_OP_conv:
+		return &op->attr.conv.clamp;
+	case AZ_OP_conv_transpose:
+		return &op->attr.conv_transpose.clamp;
+	case AZ_OP_matmul:
+		return &op->attr.matmul.clamp;
+	case AZ_OP_add:
+		return &op->attr.add.clamp;
+	case AZ_OP_sub:
+		return &op->attr.sub.clamp;
+	case AZ_OP_mul:
+		return &op->attr.mul.clamp;
+	default:
+		return NULL;
+	}
+}
+
+static bool fuse(az_op *clip)
+{
+	az_value *value = clip->args[0].value;
+	az_op *op = az_value_op(value);
+	while (op && moves_data(op) && az_used_once(value)) {
+		value = op->args[0].value;
+		op = az_value_op(value);
+	}
+	az_reals *clamp = op ? clamp_of(op) : NULL;
+	if (!clamp || !az_used_once(value) || !az_elem_is_float(value->type->elem))
+		return false;
+	float bound[2] = {clip->attr.clip.lo, clip->attr.clip.hi};
+	if (clamp->count == 2) {
+		bound[0] = fmaxf(bound[0], clamp->v[0]);
+		bound[1] = fminf(bound[1], clamp->v[1]);
+	}
+	if (!(bound[0] <= bound[1]))
+		return false;
+	*clamp = az_reals_copy(op->func->module, 2, bound);
+	value->range.known = false;
+	az_value *before = clip->args[0].value;
+	before->range = clip->results[0]->range;
+	/* The value that ends the layer keeps the layer's last name. */
+	az_name name = clip->results[0]->name;
+	az_value_rename(clip->results[0], NULL);
+	az_replace_op(clip, before);
+	if (!az_name_generated(name))
+		az_value_rename(before, name);
+	return true;
+}
+
+bool az_pass_fuse_activation(az_pass_ctx *pass)
+{
+	for (uint32_t i = 0; i < pass->module->funcs.count; i++) {
+		az_op *next;
+		for (az_op *op = pass->module->funcs.v[i]->first; op; op = next) {
+			next = op->next;
+			if (op->code == AZ_OP_clip)
+				fuse(op);
+		}
+	}
+	return true;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * insert-quantizers: puts quantize and dequantize around everything that will compute in integers, with
+ * the ranges that calibrate noted, and replaces the weights by dequantized integers.
+ *
+ *   %c = conv %x, @w, @b : f32[..] in [0, 6]      %d = dequantize @w.q, @w.scale, axis = 0
+ *                                                 %c = conv %x.dq, %d, @b
+ *                                                 %q = quantize %c, @c.scale, @c.zero : u8[..]
+ *                                                 %e = dequantize %q, @c.scale, @c.zero
+ *
+ * Weights: symmetric, one scale per output channel, |q| <= 2^(bits-1) - 1. Activations: unsigned,
+ * asymmetric, one scale per value; the range is widened to hold 0, so that padding and relu are exact.
+ * Values that only move or choose among others (concat, max_pool, reshape, ...) share one quantizer with
+ * them, over the union of their ranges. Biases stay f32 until fold-quantizers; where one would not fit
+ * 2^30 steps, that channel's weight scale is raised (numerics.md 5).
+ *
+ * Requires: stage canonical, calibrate. Guarantees: every operation with constant weights has quantized
+ * operands. Terminates: one walk over the values. */
+#include <math.h>
+
+#include "base/bits.h"
+#include "passes/quantize_plan.h"
+
+typedef struct inserter {
+	az_pass_ctx *pass;
+	az_module *module;
+	az_quantize_plan plan;
+	az_range *shared;         /* by root id: the union of the ranges */
+	const az_value **seen;    /* by root id: a member with the scale's name */
+	az_value **scale, **zero; /* by root id: the constants */
+	az_elem act;
+	unsigned weight_bits;
+} inserter;
+
+static void collect(inserter *in, const az_value *value)
+{
+	if (!in->plan.wanted[value->id] || !value->range.known)
+		return;
+	uint32_t root = az_quantize_plan_root(&in->plan, value->id);
+	az_range *r = &in->shared[root];
+	if (!r->known)
+		*r = (az_range){true, 0, 0};
+	r->lo = fminf(r->lo, value->range.lo);
+	r->hi = fmaxf(r->hi, value->range.hi);
+	if (!in->seen[root])
+		in->seen[root] = value;
+}
+
+/* Scale and zero point of a group of values as constants. */
+static bool make_quantizer(inserter *in, const az_value *value, uint32_t root)
+{
+	az_module *module = in->module;
+	const az_range *r = &in->shared[root];
+	if (!r->known)
+		return az_error(in->pass->ctx, AZ_LOC_NONE,
+			"insert-quantizers: value \"%s\" has no range, run calibrate first",
+			value->name);
+	if (in->scale[root])
+		return true;
+	float levels = (float)az_elem_max(in->act);
+	float scale = (r->hi - r->lo) / levels;
+	if (!(scale >= 0x1p-126f) || !isfinite(scale))
+		scale = 1.0f;
+	int64_t zero = (int64_t)fminf(fmaxf(rintf(-r->lo / scale), 0.0f), levels);
+	const char *name = in->seen[root]->name;
+	az_arena *scratch = &in->pass->scratch;
+	const az_type *type = az_type_get(in->pass->ctx, in->act, 0, NULL);
+	unsigned char stored[8] = {0};
+	az_bits_set(stored, 0, in->act.bits, (uint64_t)zero);
+	in->scale[root] =
+		&az_const_f32_scalar(module, az_arena_printf(scratch, "%s.scale", name), scale)
+			 ->value;
+	in->zero[root] = &az_const_new(module, az_arena_printf(scratch, "%s.zero", name), type,
+		stored, false)
+				  ->value;
+	return true;
+}
+
+static bool quantize_value(inserter *in, az_func *main, az_value *value)
+{
+	if (!in->plan.wanted[value->id])
+		return true;
+	uint32_t root = az_quantize_plan_root(&in->plan, value->id);
+	if (!make_quantizer(in, value, root))
+		return false;
+	az_op *def = az_value_op(value);
+	az_builder at = {main, def ? def->next : main->first, def ? def->loc : AZ_LOC_NONE};
+	az_value *args[3] = {value, in->scale[root], in->zero[root]};
+	az_value *q = az_build(&at, AZ_OP_quantize, 3, args, NULL, in->act);
+	if (!q)
+		return false;
+	args[0] = q;
+	az_value *dq = az_build(&at, AZ_OP_dequantize, 3, args, NULL, AZ_F32);
+	if (!dq)
+		return false;
+	q->quant = az_quant_scalar(in->module, (float)az_const_get(az_value_const(args[1]), 0),
+		(int32_t)az_const_get_int(az_value_const(args[2]), 0));
+	az_value_replace_uses(value, dq);
+	az_op_set_arg(az_value_op(q), 0, value);
+	return true;
+}
+
+/* The scale of the quantized operand of an operation with weights. */
+static float scale_of(const az_value *x)
+{
+	const az_op *dq = az_def_is(x, AZ_OP_dequantize);
+	return dq ? (float)az_const_get(az_value_const(dq->args[1].value), 0) : 1.0f;
+}
+
+/* Place of element i of channel c in the weights: channels stand first, or last in a matrix. */
+static uint64_t place(const az_type *type, bool last, int64_t c, int64_t i)
+{
+	int64_t channels = last ? type->dim[type->rank - 1] : type->dim[0];
+	int64_t inner = az_type_numel(type) / channels;
+	return (uint64_t)(last ? i * channels + c : c * inner + i);
+}
+
+static float channel_scale(const az_op *op, const az_const *w, bool last, int64_t c, float most)
+{
+	const az_type *type = w->value.type;
+	int64_t channels = last ? type->dim[type->rank - 1] : type->dim[0];
+	int64_t inner = w->splat ? 1 : az_type_numel(type) / channels;
+	float largest = 0;
+	for (int64_t i = 0; i < inner; i++)
+		largest = fmaxf(largest, fabsf((float)az_const_get(w, place(type, last, c, i))));
+	float scale = largest / most;
+	const az_value *bias = az_op_arg(op, 2);
+	if (bias) {
+		float b = fabsf((float)az_const_get(az_value_const(bias), (uint64_t)c));
+		float least = b / (scale_of(op->args[0].value) * 0x1p30f);
+		scale = fmaxf(scale, least);
+	}
+	return scale >= 0x1p-126f && isfinite(scale) ? scale : 1.0f;
+}
+
+static bool quantize_weights(inserter *in, az_op *op)
+{
+	az_module *module = in->module;
+	az_const *w = az_value_const(op->args[1].value);
+	const az_type *type = w->value.type;
+	az_arena *scratch = &in->pass->scratch;
+	az_elem elem = AZ_ELEM(INT, 0);
+	elem.bits = (uint8_t)in->weight_bits;
+	bool last = op->code == AZ_OP_matmul;
+	int64_t channels = last ? type->dim[type->rank - 1] : type->dim[0];
+	int64_t inner = az_type_numel(type) / AZ_MAX(channels, 1);
+	int64_t most = az_elem_max(elem);
+	const az_type *stored = az_type_with_elem(module->ctx, type, elem);
+	char *data = az_arena_alloc(&module->arena, az_type_size(stored), 64);
+	float *scale = az_new_array(&module->arena, float, (size_t)channels);
+	for (int64_t c = 0; c < channels; c++) {
+		scale[c] = channel_scale(op, w, last, c, (float)most);
+		for (int64_t i = 0; i < inner; i++) {
+			uint64_t at = place(type, last, c, i);
+			float v = (float)az_const_get(w, at);
+			az_bits_set(data, at, elem.bits,
+				(uint64_t)az_quantize_one(v, scale[c], 0, -most, most));
+		}
+	}
+	const char *name = az_name_generated(w->value.name) ? "w" : w->value.name;
+	az_const *q =
+		az_const_new(module, az_arena_printf(scratch, "%s.q", name), stored, data, true);
+	az_const *s = az_const_f32(module, az_arena_printf(scratch, "%s.scale", name), 1, &channels,
+		scale);
+	az_quant quant = {.name = q->value.name,
+		.grid = AZ_GRID_AFFINE,
+		.count = (uint32_t)channels,
+		.axis = (int16_t)(last ? type->rank - 1 : 0),
+		.scale = scale};
+	q->value.quant = az_quant_get(module, &quant);
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_dequantize, &attrs);
+	attrs.dequantize.axis = quant.axis;
+	az_value *args[2] = {&q->value, &s->value};
+	az_builder at = az_before(op);
+	az_value *dq = az_build(&at, AZ_OP_dequantize, 2, args, &attrs, AZ_F32);
+	if (!dq)
+		return false;
+	az_op_set_arg(op, 1, dq);
+	return true;
+}
+
+static bool insert(inserter *in, az_func *main)
+{
+	az_arena *scratch = &in->pass->scratch;
+	size_t count = main->value_count + 1u;
+	az_quantize_plan_make(main, scratch, &in->plan);
+	in->shared = az_new_array(scratch, az_range, count);
+	in->seen = az_new_array(scratch, const az_value *, count);
+	in->scale = az_new_array(scratch, az_value *, count);
+	in->zero = az_new_array(scratch, az_value *, count);
+	for (uint32_t i = 0; i < main->params.count; i++)
+		collect(in, main->params.v[i]);
+	for (const az_op *op = main->first; op; op = op->next) {
+		for (uint32_t i = 0; i < op->result_count; i++)
+			collect(in, op->results[i]);
+	}
+	for (uint32_t i = 0; i < main->params.count; i++) {
+		if (!quantize_value(in, main, main->params.v[i]))
+			return false;
+	}
+	az_op *next;
+	for (az_op *op = main->first; op; op = next) {
+		next = op->next;
+		if (op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize)
+			continue; /* just inserted: ids beyond the plan */
+		for (uint32_t i = 0; i < op->result_count; i++) {
+			if (!quantize_value(in, main, op->results[i]))
+				return false;
+		}
+	}
+	for (az_op *op = main->first; op; op = op->next) {
+		if (az_has_weights(op) && !quantize_weights(in, op))
+			return false;
+	}
+	return true;
+}
+
+bool az_pass_insert_quantizers(az_pass_ctx *pass)
+{
+	int64_t weights = az_pass_int(pass, "weights"), acts = az_pass_int(pass, "acts");
+	if (weights < 2 || weights > 8 || acts < 2 || acts > 8)
+		return az_error(pass->ctx, pass->step->loc,
+			"insert-quantizers: weights = %lld and acts = %lld must be 2 to 8 bits",
+			(long long)weights, (long long)acts);
+	az_func *main = az_module_main(pass->module);
+	if (!main)
+		return true;
+	inserter in = {.pass = pass, .module = pass->module, .weight_bits = (unsigned)weights};
+	in.act = AZ_ELEM(UINT, 0);
+	in.act.bits = (uint8_t)acts;
+	bool ok = insert(&in, main);
+	az_sweep(pass->module);
+	return ok;
+}
