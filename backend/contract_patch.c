@@ -118,6 +118,12 @@ static LLVMValueRef load_bias(az_contract_code *code, const az_patch *p, uint32_
 	return az_load(code->e, code->kit.acc_type, at, 4);
 }
 
+/* Strict floats add the bias last, as the interpreter does. */
+static bool bias_last(const az_contract_code *code)
+{
+	return code->kit.parts > 1 || (code->c->is_float && !code->e->fast);
+}
+
 /* Ends accumulation: bias (unless it was there from the start), sums of activations. */
 static void finish(az_contract_code *code, const az_patch *p, const LLVMValueRef *acc,
 	LLVMValueRef *out)
@@ -134,8 +140,10 @@ static void finish(az_contract_code *code, const az_patch *p, const LLVMValueRef
 			LLVMValueRef x = az_dot_finish(kit, &acc[i * kit->parts]);
 			if (sum)
 				x = LLVMBuildAdd(e->b, x, sum, "");
-			if (kit->parts > 1)
-				x = LLVMBuildAdd(e->b, x, load_bias(code, p, j), "");
+			if (code->c->bias != UINT32_MAX && bias_last(code))
+				x = code->c->is_float
+				            ? LLVMBuildFAdd(e->b, x, load_bias(code, p, j), "")
+				            : LLVMBuildAdd(e->b, x, load_bias(code, p, j), "");
 			out[i] = x;
 		}
 	}
@@ -148,7 +156,7 @@ void az_contract_patch(az_contract_code *code, const az_patch *p)
 	LLVMValueRef acc[AZ_CARRIED_MAX], out[AZ_CARRIED_MAX];
 	assert(count <= AZ_CARRIED_MAX);
 	for (uint32_t j = 0; j < p->vectors; j++) {
-		LLVMValueRef start = kit->parts > 1 ? az_dot_zero(kit) : load_bias(code, p, j);
+		LLVMValueRef start = bias_last(code) ? az_dot_zero(kit) : load_bias(code, p, j);
 		for (uint32_t m = 0; m < p->h * p->w_pixels; m++)
 			for (uint32_t part = 0; part < kit->parts; part++)
 				acc[(m * p->vectors + j) * kit->parts + part] = start;

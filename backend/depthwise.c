@@ -126,12 +126,14 @@ static void emit_row(dw_code *code, const dw_row *r)
 	az_emitter *e = code->e;
 	const az_contract *c = code->c;
 	LLVMTypeRef type = az_vec_type(c->is_float ? e->f32 : e->i32, code->lanes);
-	LLVMValueRef start = LLVMConstNull(type), acc[AZ_CARRIED_MAX];
+	LLVMValueRef zero = LLVMConstNull(type), bias = zero, acc[AZ_CARRIED_MAX];
+	/* Strict floats add the bias last, as the interpreter does. */
+	bool bias_last = c->is_float && !e->fast && c->bias != UINT32_MAX;
 	if (c->bias != UINT32_MAX)
-		start = az_load(e, type, az_at(e, code->params[c->bias], az_mul(e, r->channel, 4)),
+		bias = az_load(e, type, az_at(e, code->params[c->bias], az_mul(e, r->channel, 4)),
 			4);
 	for (uint32_t m = 0; m < r->pixels; m++)
-		acc[m] = start;
+		acc[m] = bias_last ? zero : bias;
 	int64_t x_row = c->dilation_h * c->width * c->channels * code->elem;
 	int64_t w_row = c->kernel_w * c->channels * code->elem;
 	int64_t unroll = c->kernel_h * c->kernel_w * r->pixels <= 96 ? c->kernel_h : 1;
@@ -143,6 +145,8 @@ static void emit_row(dw_code *code, const dw_row *r)
 	for (int64_t u = 0; u < unroll; u++)
 		tap_row(code, r, az_at_const(e, x, u * x_row), az_at_const(e, w, u * w_row), acc);
 	az_loop_end(e, &loop, acc);
+	for (uint32_t m = 0; m < r->pixels && bias_last; m++)
+		loop.carried[m] = LLVMBuildFAdd(e->b, loop.carried[m], bias, "");
 	az_epilogue_begin(&code->ep, r->image, r->row, r->column, r->channel, code->lanes);
 	az_epilogue_patch(&code->ep, loop.carried, 1, r->pixels, 1, r->valid);
 }

@@ -58,7 +58,7 @@ az_func *az_group_outline(const az_group *group, az_module *module, az_arena *ar
 	const az_op *last = group->ops.v[group->ops.count - 1];
 	const az_op *first = group->anchor ? group->anchor : last;
 	az_func *func = az_func_new(module, az_op_table[first->code].name);
-	az_func_move_before(func, az_module_main(module));
+	az_func_move_before(func, last->func);
 	az_map map = {0}, inner = {0};
 	mark_inner(group, &inner, arena);
 	/* The anchor first: its operands lead. */
