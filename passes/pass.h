@@ -105,4 +105,8 @@ char *az_road_text(az_arena *arena, const az_module *module, const az_road *road
 
 #define az_pass(name) az_pass_fn az_pass_##name
 
+/* The passes of this folder. */
+#define PASS(id, ...) az_pass_fn az_pass_##id;
+#include "passes/passes.def"
+
 #endif

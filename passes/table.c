@@ -16,9 +16,6 @@
 #include "passes/passes.def"
 /* clang-format on */
 
-#define PASS(id, ...) az_pass_fn az_pass_##id;
-#include "passes/passes.def"
-
 enum {
 	I = 1 << AZ_STAGE_IMPORTED,
 	C = 1 << AZ_STAGE_CANONICAL,
