@@ -5,12 +5,12 @@
 #include "frontend/onnx_ops.h"
 #include "frontend/spatial.h"
 
-bool az_onnx_conv(az_node *n)
+az_value *az_emit_conv(az_node *n, az_value *x, az_value *w, az_value *bias, const int64_t *zero,
+	az_elem want)
 {
-	az_value *x = az_node_need(n, 0, "x"), *w = az_node_need(n, 1, "weights");
 	az_spatial s;
-	if (!x || !w || !az_spatial_read(n, x, w, &s))
-		return false;
+	if (!az_spatial_read(n, x, w, &s))
+		return NULL;
 	az_spatial_same(&s);
 	az_attrs attrs;
 	az_attrs_init(AZ_OP_conv, &attrs);
@@ -18,12 +18,19 @@ bool az_onnx_conv(az_node *n)
 	attrs.conv.pad = (az_ints){2 * s.count, s.pad};
 	attrs.conv.dilation = (az_ints){s.count, s.dilation};
 	attrs.conv.groups = az_node_int(n, "group", 1);
-	az_value *args[] = {
-		az_emit_channels_last(n, x), az_emit_channels_last(n, w), az_node_in(n, 2)};
+	if (zero)
+		attrs.conv.zero = (az_ints){2, zero};
+	az_value *args[] = {az_emit_channels_last(n, x), az_emit_channels_last(n, w), bias};
 	if (!args[0] || !args[1])
-		return false;
-	az_value *y = az_emit(n, AZ_OP_conv, args[2] ? 3 : 2, args, &attrs, AZ_ELEM_NONE);
-	return az_node_set(n, 0, az_emit_channels_first(n, y));
+		return NULL;
+	return az_emit_channels_first(n, az_emit(n, AZ_OP_conv, bias ? 3 : 2, args, &attrs, want));
+}
+
+bool az_onnx_conv(az_node *n)
+{
+	az_value *x = az_node_need(n, 0, "x"), *w = az_node_need(n, 1, "weights");
+	return x && w &&
+	       az_node_set(n, 0, az_emit_conv(n, x, w, az_node_in(n, 2), NULL, AZ_ELEM_NONE));
 }
 
 /* [I, O/g, spatial...] of ONNX to our O x spatial x I/g. */

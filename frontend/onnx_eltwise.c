@@ -210,6 +210,23 @@ bool az_onnx_is_nan(az_node *n)
 	return az_node_set(n, 0, az_emit1(n, AZ_OP_not, az_emit2(n, AZ_OP_equal, x, x)));
 }
 
+bool az_onnx_is_inf(az_node *n)
+{
+	az_value *x = az_node_need(n, 0, "x");
+	bool low = az_node_int(n, "detect_negative", 1) != 0;
+	bool high = az_node_int(n, "detect_positive", 1) != 0;
+	if (!x)
+		return false;
+	az_elem elem = x->type->elem;
+	if (!low && !high) /* nothing is greater than infinity */
+		return az_node_set(n, 0,
+			az_emit2(n, AZ_OP_greater, x, az_emit_scalar(n, elem, INFINITY)));
+	if (low && high)
+		x = az_emit1(n, AZ_OP_abs, x);
+	double which = high ? INFINITY : -INFINITY;
+	return az_node_set(n, 0, az_emit2(n, AZ_OP_equal, x, az_emit_scalar(n, elem, which)));
+}
+
 bool az_onnx_tan(az_node *n)
 {
 	az_value *x = az_node_need(n, 0, "x");
