@@ -13,10 +13,12 @@ bool az_eval_op(const az_op *op, az_arena *arena, const az_tensor *const *args, 
 
 /* Evaluates a function; results are allocated in the arena. Intermediate values are freed as soon as
  * they are dead. Reports. */
-bool az_eval_func(const az_func *func, az_arena *arena, const az_tensor *inputs, az_tensor *results);
+bool az_eval_func(const az_func *func, az_arena *arena, const az_tensor *inputs,
+	az_tensor *results);
 
 /* As az_eval_func, and calls observe for every value made by an operation of func, in order. */
-bool az_eval_observe(const az_func *func, az_arena *arena, const az_tensor *inputs, az_tensor *results,
+bool az_eval_observe(const az_func *func, az_arena *arena, const az_tensor *inputs,
+	az_tensor *results,
 	void (*observe)(void *data, const az_value *value, const az_tensor *tensor), void *data);
 
 extern const az_exec_api az_eval_exec;
