@@ -20,7 +20,8 @@ static void table(void)
 	static const expected cases[] = {
 		{"x86_64-linux", NULL, NULL, AZ_ARCH_X86_64, AZ_DOT_SSE2, 16, 16, false},
 		{"x86_64-linux", "x86-64-v3", NULL, AZ_ARCH_X86_64, AZ_DOT_AVX2, 32, 16, true},
-		{"x86_64-linux", "haswell", "+avxvnni", AZ_ARCH_X86_64, AZ_DOT_VNNI256, 32, 16, true},
+		{"x86_64-linux", "haswell", "+avxvnni", AZ_ARCH_X86_64, AZ_DOT_VNNI256, 32, 16,
+			true},
 		{"x86_64-linux", "x86-64-v4", NULL, AZ_ARCH_X86_64, AZ_DOT_AVX512BW, 64, 32, true},
 		{"x86_64-linux", "znver4", NULL, AZ_ARCH_X86_64, AZ_DOT_VNNI512, 64, 32, true},
 		{"x86_64-linux", "znver4", "-avx512vl", AZ_ARCH_X86_64, AZ_DOT_AVX2, 32, 16, true},
@@ -83,8 +84,8 @@ static void refusals(void)
 	};
 	for (size_t i = 0; i < AZ_COUNT(cases); i++) {
 		az_ctx *ctx = az_ctx_new();
-		CU_ASSERT_PTR_NULL(
-			az_target_get(ctx, cases[i].triple, cases[i].cpu, cases[i].attrs));
+		CU_ASSERT_PTR_NULL(az_target_get(ctx, cases[i].triple, cases[i].cpu,
+			cases[i].attrs));
 		CU_ASSERT_EQUAL(ctx->diag.error_count, 1);
 		CU_ASSERT_PTR_NOT_NULL(strstr(unit_message(ctx, 0), cases[i].message));
 		az_ctx_free(ctx);
