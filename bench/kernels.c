@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How near the kernels come to what this machine's multiply-accumulate instruction can do. Each layer is
+ * compiled for this machine and timed as the difference between a network of several copies and of one,
+ * so that what surrounds it cancels; the peak is a loop of independent dot products (or fused
+ * multiply-adds) timed in between. Usage: bench_kernels [part of a layer's name] */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "backend/backend.h"
+#include "ir/tensor.h"
+#include "passes/pass.h"
+
+#define COPIES 5
+
+typedef struct layer {
+	const char *name;
+	int64_t size, c, o, kernel, stride, groups; /* size: of the output, square; 0: a vector */
+} layer;
+
+static const layer layers[] = {
+	{"3x3 64-64 @56", 56, 64, 64, 3, 1, 1},
+	{"3x3 s2 128-128 @28", 28, 128, 128, 3, 2, 1},
+	{"3x3 256-256 @14", 14, 256, 256, 3, 1, 1},
+	{"3x3 512-512 @7", 7, 512, 512, 3, 1, 1},
+	{"3x3 16-16 @32", 32, 16, 16, 3, 1, 1},
+	{"3x3 32-32 @16", 16, 32, 32, 3, 1, 1},
+	{"3x3 64-64 @8", 8, 64, 64, 3, 1, 1},
+	{"3x3 s2 3-32 @112", 112, 3, 32, 3, 2, 1},
+	{"1x1 32-64 @112", 112, 32, 64, 1, 1, 1},
+	{"1x1 64-128 @56", 56, 64, 128, 1, 1, 1},
+	{"1x1 128-128 @56", 56, 128, 128, 1, 1, 1},
+	{"1x1 256-256 @28", 28, 256, 256, 1, 1, 1},
+	{"1x1 512-512 @14", 14, 512, 512, 1, 1, 1},
+	{"1x1 1024-1024 @7", 7, 1024, 1024, 1, 1, 1},
+	{"1x1 96-24 @56", 56, 96, 24, 1, 1, 1},
+	{"1x1 24-144 @56", 56, 24, 144, 1, 1, 1},
+	{"dense 1024-1000", 0, 1024, 1000, 1, 1, 1},
+	{"dense 640-128", 0, 640, 128, 1, 1, 1},
+	{"depthwise 3x3 32 @112", 112, 32, 32, 3, 1, 32},
+	{"depthwise 3x3 s2 64 @56", 56, 64, 64, 3, 2, 64},
+	{"depthwise 3x3 128 @56", 56, 128, 128, 3, 1, 128},
+	{"depthwise 3x3 512 @14", 14, 512, 512, 3, 1, 512},
+	{"depthwise 3x3 1024 @7", 7, 1024, 1024, 3, 1, 1024},
+};
+
+static double now(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* --- The peak --------------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+#define TWELVE(a, b, r)                                                                            \
+	a r "0" b a r "1" b a r "2" b a r "3" b a r "4" b a r "5" b a r "6" b a r "7" b a r "8" b   \
+	  a r "9" b a r "10" b a r "11" b
+#define LOOP(instruction, r)                                                                       \
+	__asm__ volatile("1:\n" TWELVE(instruction " %%" r "13, %%" r "12, %%", "\n", r) "dec %0\n"     \
+			 "jnz 1b"                                                                  \
+			 : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", \
+			   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "cc")
+
+static void burn(const az_target *t, bool is_float, long n)
+{
+	if (is_float && t->vector_bytes == 64)
+		LOOP("vfmadd231ps", "zmm");
+	else if (is_float && t->has_fma)
+		LOOP("vfmadd231ps", "ymm");
+	else if (is_float)
+		LOOP("vmulps", "xmm");
+	else if (t->dot == AZ_DOT_VNNI512)
+		LOOP("vpdpbusd", "zmm");
+	else if (t->dot == AZ_DOT_VNNI256)
+		LOOP("%{vex%} vpdpbusd", "ymm");
+	else if (t->dot == AZ_DOT_AVX512BW)
+		LOOP("vpmaddwd", "zmm");
+	else
+		LOOP("vpmaddwd", "ymm");
+}
+
+static double macs_per_instruction(const az_target *t, bool is_float)
+{
+	if (is_float)
+		return t->vector_bytes == 64 ? 16 : t->has_fma ? 8 : 2;
+	switch (t->dot) {
+	case AZ_DOT_VNNI512:
+		return 64;
+	case AZ_DOT_VNNI256:
+	case AZ_DOT_AVX512BW:
+		return 32;
+	default:
+		return 16;
+	}
+}
+
+/* Multiply-accumulates a second. */
+static double peak(const az_target *t, bool is_float)
+{
+	double best = 1e9;
+	for (int i = 0; i < 40; i++) {
+		double start = now();
+		burn(t, is_float, 20000);
+		best = fmin(best, now() - start);
+	}
+	return 20000.0 * 12 * macs_per_instruction(t, is_float) / best;
+}
+#else
+static double peak(const az_target *t, bool is_float)
+{
+	(void)t;
+	(void)is_float;
+	return 0;
+}
+#endif
+
+/* --- The layers ------------------------------------------------------------------------------------- */
+
+static az_value *constant(az_module *m, az_elem elem, uint32_t rank, const int64_t *dim)
+{
+	const az_type *type = az_type_get(m->ctx, elem, rank, dim);
+	az_tensor t = az_tensor_new(&m->arena, type);
+	int64_t n = az_type_numel(type);
+	for (int64_t i = 0; i < n; i++)
+		az_tensor_set(&t, (uint64_t)i,
+			az_elem_is_float(elem) ? 0.001 * (double)(i % 97) : (double)(i % 251 - 125));
+	return &az_const_new(m, "k", type, t.data, false)->value;
+}
+
+static az_value *contraction(az_builder *at, const layer *l, bool is_float, az_value *x)
+{
+	az_module *m = at->func->module;
+	az_attrs attrs;
+	az_elem acc = is_float ? AZ_F32 : AZ_I32, w = is_float ? AZ_F32 : AZ_I8;
+	int64_t shape[4] = {l->o, l->kernel, l->kernel, l->c / l->groups};
+	int64_t dense[2] = {l->c, l->o}, stride[2] = {l->stride, l->stride};
+	az_value *args[3] = {x, NULL, constant(m, acc, 1, &l->o)};
+	if (l->size == 0) {
+		args[1] = constant(m, w, 2, dense);
+		return az_build(at, AZ_OP_matmul, 3, args, NULL, acc);
+	}
+	az_attrs_init(AZ_OP_conv, &attrs);
+	attrs.conv.stride = az_ints_copy(m, 2, stride);
+	attrs.conv.groups = l->groups;
+	args[1] = constant(m, w, 4, shape);
+	return az_build(at, AZ_OP_conv, 3, args, &attrs, acc);
+}
+
+/* `copies` times the layer on one input that holds its border already. */
+static az_module *network(az_ctx *ctx, const layer *l, bool is_float, uint32_t copies)
+{
+	az_module *m = az_module_new(ctx, "layer");
+	m->stage = AZ_STAGE_FOLDED;
+	m->fast_math = is_float;
+	az_func *f = az_func_new(m, "main");
+	az_builder at = {f, NULL, AZ_LOC_NONE};
+	int64_t side = (l->size - 1) * l->stride + l->kernel, dim[4] = {1, side, side, l->c};
+	if (l->size == 0)
+		dim[1] = l->c;
+	az_elem elem = is_float ? AZ_F32 : AZ_U8;
+	const az_type *type = az_type_get(ctx, elem, l->size ? 4 : 2, dim);
+	az_value *x = az_func_add_param(f, "x", type);
+	for (uint32_t i = 0; i < copies; i++) {
+		az_value *y = contraction(&at, l, is_float, x);
+		if (y && !is_float) {
+			float *scale = az_new_array(&m->arena, float, (size_t)l->o);
+			for (int64_t k = 0; k < l->o; k++)
+				scale[k] = 1e-4f;
+			az_value *args[2] = {y, &az_const_f32(m, "s", 1, &l->o, scale)->value};
+			y = az_build(&at, AZ_OP_requantize, 2, args, NULL, AZ_U8);
+		} else if (y) {
+			y = az_build(&at, AZ_OP_relu, 1, &y, NULL, AZ_ELEM_NONE);
+		}
+		if (!y)
+			return NULL;
+		az_func_add_result(f, "y", y);
+	}
+	return m;
+}
+
+static bool place(az_module *m)
+{
+	az_arena scratch;
+	az_arena_init(&scratch, &m->ctx->oom);
+	const az_target *target = az_target_get(m->ctx, NULL, NULL, NULL);
+	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target};
+	az_pipeline steps = {0};
+	bool ok = target &&
+		  az_parse_pipeline(m->ctx, &scratch, "bench",
+			  "select-kernels,pack-weights,plan-memory", &steps) &&
+		  az_pipeline_run(m, &steps, &env);
+	az_arena_free(&scratch);
+	return ok;
+}
+
+/* Seconds of the fastest run; negative after a failure. */
+static double seconds(az_ctx *ctx, const layer *l, bool is_float, uint32_t copies)
+{
+	double best = -1;
+	az_arena arena;
+	az_arena_init(&arena, &ctx->oom);
+	az_module *m = network(ctx, l, is_float, copies);
+	az_exec *exec = m && place(m) ? az_backend_jit.compile(m) : NULL;
+	if (exec) {
+		const az_func *f = az_module_main(m);
+		az_tensor in = az_tensor_new(&arena, f->params.v[0]->type), out[COPIES];
+		for (uint32_t i = 0; i < copies; i++)
+			out[i] = az_tensor_new(&arena, f->results.v[i].use->value->type);
+		double start = now();
+		for (int i = 0; i < 2000 && (i < 5 || now() - start < 0.15); i++) {
+			double before = now();
+			if (!az_backend_jit.run(exec, &in, out))
+				break;
+			double took = now() - before;
+			best = best < 0 || took < best ? took : best;
+		}
+		az_backend_jit.free(exec);
+	}
+	if (m)
+		az_module_free(m);
+	az_arena_free(&arena);
+	return best;
+}
+
+static bool bench(az_ctx *ctx, const az_target *target, const layer *l, bool is_float)
+{
+	double top = peak(target, is_float);
+	double one = seconds(ctx, l, is_float, 1), all = seconds(ctx, l, is_float, COPIES);
+	if (one < 0 || all < 0) {
+		for (const az_message *msg = ctx->diag.first; msg; msg = msg->next)
+			fprintf(stderr, "%s", az_message_format(&ctx->arena, ctx, msg));
+		return false;
+	}
+	top = fmax(top, peak(target, is_float));
+	double each = (all - one) / (COPIES - 1), pixels = l->size ? (double)(l->size * l->size) : 1;
+	double macs = pixels * (double)(l->o * l->c / l->groups * l->kernel * l->kernel);
+	printf("%-26s %-4s %9.1f us %8.1f GMAC/s", l->name, is_float ? "f32" : "int8", each * 1e6,
+		macs / each * 1e-9);
+	if (top > 0)
+		printf(" %6.1f %% of %.0f", 100 * macs / each / top, top * 1e-9);
+	printf("\n");
+	fflush(stdout);
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	az_ctx *ctx = az_ctx_new();
+	const az_target *target = ctx ? az_target_get(ctx, NULL, NULL, NULL) : NULL;
+	if (!target)
+		return 1;
+	printf("%s, %s\n", target->cpu, az_dot_name(target->dot));
+	bool ok = true;
+	for (int is_float = 0; is_float < 2; is_float++)
+		for (size_t i = 0; ok && i < AZ_COUNT(layers); i++)
+			if (argc < 2 || strstr(layers[i].name, argv[1]))
+				ok = bench(ctx, target, &layers[i], is_float != 0);
+	az_ctx_free(ctx);
+	return ok ? 0 : 1;
+}
