@@ -57,13 +57,14 @@ static double now(void)
 
 #if defined(__x86_64__)
 #define TWELVE(a, b, r)                                                                            \
-	a r "0" b a r "1" b a r "2" b a r "3" b a r "4" b a r "5" b a r "6" b a r "7" b a r "8" b   \
-	  a r "9" b a r "10" b a r "11" b
+	a r "0" b a r "1" b a r "2" b a r "3" b a r "4" b a r "5" b a r "6" b a r "7" b a r        \
+	    "8" b a r "9" b a r "10" b a r "11" b
 #define LOOP(instruction, r)                                                                       \
-	__asm__ volatile("1:\n" TWELVE(instruction " %%" r "13, %%" r "12, %%", "\n", r) "dec %0\n"     \
-			 "jnz 1b"                                                                  \
-			 : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", \
-			   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "cc")
+	__asm__ volatile("1:\n" TWELVE(instruction " %%" r "13, %%" r "12, %%", "\n",              \
+		r) "dec %0\n"                                                                      \
+		   "jnz 1b"                                                                        \
+		: "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
+		"xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "cc")
 
 static void burn(const az_target *t, bool is_float, long n)
 {
@@ -127,7 +128,8 @@ static az_value *constant(az_module *m, az_elem elem, uint32_t rank, const int64
 	int64_t n = az_type_numel(type);
 	for (int64_t i = 0; i < n; i++)
 		az_tensor_set(&t, (uint64_t)i,
-			az_elem_is_float(elem) ? 0.001 * (double)(i % 97) : (double)(i % 251 - 125));
+			az_elem_is_float(elem) ? 0.001 * (double)(i % 97)
+					       : (double)(i % 251 - 125));
 	return &az_const_new(m, "k", type, t.data, false)->value;
 }
 
@@ -236,7 +238,8 @@ static bool bench(az_ctx *ctx, const az_target *target, const layer *l, bool is_
 		return false;
 	}
 	top = fmax(top, peak(target, is_float));
-	double each = (all - one) / (COPIES - 1), pixels = l->size ? (double)(l->size * l->size) : 1;
+	double each = (all - one) / (COPIES - 1),
+	       pixels = l->size ? (double)(l->size * l->size) : 1;
 	double macs = pixels * (double)(l->o * l->c / l->groups * l->kernel * l->kernel);
 	printf("%-26s %-4s %9.1f us %8.1f GMAC/s", l->name, is_float ? "f32" : "int8", each * 1e6,
 		macs / each * 1e-9);

@@ -273,7 +273,8 @@ static bool select_for(az_module *m, const az_target *target)
 {
 	az_arena scratch;
 	az_arena_init(&scratch, &m->ctx->oom);
-	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target,
+	az_pass_env env = {.backend = az_backend_pass,
+		.backend_data = (void *)(uintptr_t)target,
 		.verify_each = true};
 	az_pipeline pipeline = {0};
 	bool ok = az_parse_pipeline(m->ctx, &scratch, "test", "select-kernels,pack-weights",
@@ -336,13 +337,15 @@ static void many(spec (*make)(bool), bool is_float, uint32_t count)
 	const char *more = getenv("KERNEL_CASES");
 	count = more ? (uint32_t)atoi(more) : count;
 	for (uint32_t i = 0; i < count; i++) {
-		seed = (uint64_t)i * 977 + (is_float ? 13 : 5) + (make == random_matmul ? 1000003 : 0);
+		seed = (uint64_t)i * 977 + (is_float ? 13 : 5) +
+		       (make == random_matmul ? 1000003 : 0);
 		spec s = make(is_float);
 		az_ctx *ctx = az_ctx_new();
 		az_module *m = build(ctx, &s);
 		char what[200];
 		snprintf(what, sizeof what,
-			"case %u: x %lldx%lldx%lldx%lld o %lld kernel %lldx%lld groups %lld zx %lld "
+			"case %u: x %lldx%lldx%lldx%lld o %lld kernel %lldx%lld groups %lld zx "
+			"%lld "
 			"zw %lld after %d",
 			i, (long long)s.n, (long long)s.h, (long long)s.w, (long long)s.c,
 			(long long)s.o, (long long)s.kh, (long long)s.kw, (long long)s.groups,
@@ -380,8 +383,8 @@ static void float_products(void)
 
 void test_kernels(void)
 {
-	unit_suite("kernels", AZ_CASES({"integer convolutions", int_convolutions},
-				      {"float convolutions", float_convolutions},
-				      {"integer products", int_products},
-				      {"float products", float_products}));
+	unit_suite("kernels",
+		AZ_CASES({"integer convolutions", int_convolutions},
+			{"float convolutions", float_convolutions},
+			{"integer products", int_products}, {"float products", float_products}));
 }
