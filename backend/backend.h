@@ -17,8 +17,8 @@ struct az_pass_ctx;
 bool (*az_backend_pass(const char *name))(struct az_pass_ctx *pass);
 
 typedef enum az_emit {
-	AZ_EMIT_EXE,  /* static executable */
-	AZ_EMIT_OBJ,  /* relocatable object; the header is az_backend_header */
+	AZ_EMIT_EXE, /* static executable */
+	AZ_EMIT_OBJ, /* relocatable object; the header is az_backend_header */
 	AZ_EMIT_ASM,
 	AZ_EMIT_LLVM, /* LLVM IR text */
 	AZ_EMIT_SO,   /* shared object with the same interface */
@@ -26,22 +26,22 @@ typedef enum az_emit {
 
 typedef struct az_emit_options {
 	az_emit emit;
-	az_name name;           /* prefix of symbols: C identifier */
-	const char *model_info; /* text for --info, may be NULL */
+	az_name name;                         /* prefix of symbols: C identifier */
+	const char *model_info;               /* text for --info, may be NULL */
 	struct az_exe_preprocess *preprocess; /* reserved for --embed-preprocessing, may be NULL */
 } az_emit_options;
 
 /* The bytes of the output file, in the arena. The module must be placed for this target. */
-bool az_backend_emit(const az_module *module, const az_target *target, const az_emit_options *options,
-	az_arena *arena, const void **data, size_t *size);
+bool az_backend_emit(const az_module *module, const az_target *target,
+	const az_emit_options *options, az_arena *arena, const void **data, size_t *size);
 /* Text of NAME.h. */
 char *az_backend_header(const az_module *module, const az_target *target, const char *name,
 	az_arena *arena);
 
 /* Runs the remaining road to `placed` on a clone for this machine, emits the object and loads it. */
 extern const az_exec_api az_backend_jit;
-/* Runs a network made by az_backend_jit several times and writes the median time of each layer and its
- * share. */
+/* Runs a network made by az_backend_jit several times and writes the median time of each layer
+ * and its share. */
 bool az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, FILE *out);
 extern const az_cost_api az_backend_cost;
 

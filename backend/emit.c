@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The helpers of backend/emit.h that know nothing of kernels: types, constants, addresses, loops,
- * intrinsics. Constants are folded by LLVM's builder; what it leaves (x + 0, x * 1) is folded here so
- * that straight-line code with constant offsets stays free of arithmetic. */
+ * intrinsics. Constants are folded by LLVM's builder; what it leaves (x + 0, x * 1) is folded
+ * here so that straight-line code with constant offsets stays free of arithmetic. */
 #include "backend/emit.h"
 
 #include <assert.h>

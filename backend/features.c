@@ -2,9 +2,9 @@
  *
  * Asking LLVM about CPUs.
  *
- * What a CPU implies: an empty function of the CPU calls, for each feature, an empty function of the
- * same CPU with the feature added. LLVM's inliner removes a call exactly when the callee needs nothing
- * that the caller lacks, so the calls that are left name the missing features.
+ * What a CPU implies: an empty function of the CPU calls, for each feature, an empty function of
+ * the same CPU with the feature added. LLVM's inliner removes a call exactly when the callee
+ * needs nothing that the caller lacks, so the calls that are left name the missing features.
  *
  * What exists: the CPU name "help" makes LLVM print its lists on standard error; a child process
  * with a pipe there does it, then builds a function for the real CPU, which aborts if the CPU
@@ -133,7 +133,7 @@ bool az_features_query(az_ctx *ctx, const char *triple, const char *cpu, const c
 	return ok || az_error(ctx, AZ_LOC_NONE, "cannot find out the features of \"%s\"", cpu);
 }
 
-/* --- Names, in a child process -------------------------------------------------------------------- */
+/* --- Names, in a child process -------------------------------------------------------------- */
 
 /* Never returns; what LLVM prints goes into `out`. */
 static void child(int out, const char *triple, const char *cpu, const char *features)

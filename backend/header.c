@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * NAME.h: the C interface of an object or shared object, with what a caller must know of shapes, element
- * types, quantization and memory. */
+ * NAME.h: the C interface of an object or shared object, with what a caller must know of shapes,
+ * element types, quantization and memory. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>

@@ -35,7 +35,7 @@ struct az_exec {
 	const size_t *output_bytes;
 };
 
-/* --- Making it placed -------------------------------------------------------------------------------- */
+/* --- Making it placed ----------------------------------------------------------------------- */
 
 /* A selected module has chosen its target; others get this machine. NULL after reporting. */
 static const az_target *target_of(const az_module *module)
@@ -67,7 +67,7 @@ static bool finish_road(az_module *module, const az_target *target)
 	return ok;
 }
 
-/* --- Loading ----------------------------------------------------------------------------------------- */
+/* --- Loading -------------------------------------------------------------------------------- */
 
 static bool orc_ok(az_ctx *ctx, LLVMErrorRef error)
 {
@@ -135,7 +135,7 @@ static bool emit_and_load(az_exec *exec, const az_module *module, const az_targe
 	return ok;
 }
 
-/* --- The table --------------------------------------------------------------------------------------- */
+/* --- The table ------------------------------------------------------------------------------ */
 
 static void release(az_exec *exec)
 {
@@ -199,7 +199,7 @@ static bool run(az_exec *exec, const az_tensor *inputs, az_tensor *outputs)
 
 const az_exec_api az_backend_jit = {.name = "jit", .compile = compile, .run = run, .free = release};
 
-/* --- Profile ----------------------------------------------------------------------------------------- */
+/* --- Profile -------------------------------------------------------------------------------- */
 
 static uint64_t nanoseconds(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Linking: objects go into a temporary folder, ld.lld runs there in a child process, its output is read
- * back and the folder removed. The LLVM C API has no linker. */
+ * Linking: objects go into a temporary folder, ld.lld runs there in a child process, its output
+ * is read back and the folder removed. The LLVM C API has no linker. */
 #include "backend/link.h"
 
 #include <errno.h>

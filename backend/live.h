@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * When the buffers of main are alive: from the operation that writes them (the entry is 0, operations count
- * from 1, the return comes after the last) to the last operation that reads them, directly or through views. */
+ * When the buffers of main are alive: from the operation that writes them (the entry is 0,
+ * operations count from 1, the return comes after the last) to the last operation that reads
+ * them, directly or through views. */
 #ifndef AZ_BACKEND_LIVE_H
 #define AZ_BACKEND_LIVE_H
 

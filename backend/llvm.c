@@ -2,9 +2,9 @@
  *
  * Opening an LLVM module for a target, functions with their attributes, code generation.
  *
- * No optimization pipeline runs: kernels are emitted as they should be (SSA, constant strides), the
- * code generator's own passes do the rest. Stack frames are learned from LLVM's frame-size warnings,
- * which the attribute "warn-stack-size"="0" asks for. */
+ * No optimization pipeline runs: kernels are emitted as they should be (SSA, constant strides),
+ * the code generator's own passes do the rest. Stack frames are learned from LLVM's frame-size
+ * warnings, which the attribute "warn-stack-size"="0" asks for. */
 #include "backend/llvm.h"
 
 #include <llvm-c/Analysis.h>

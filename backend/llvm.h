@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One LLVM module being made for one target, and turning it into bytes. What LLVM complains about becomes
- * a reported error; LLVM never prints and, by construction of what is emitted, never stops the process. */
+ * One LLVM module being made for one target, and turning it into bytes. What LLVM complains about
+ * becomes a reported error; LLVM never prints and, by construction of what is emitted, never
+ * stops the process. */
 #ifndef AZ_BACKEND_LLVM_H
 #define AZ_BACKEND_LLVM_H
 

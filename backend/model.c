@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The constant adze_model that an executable's runtime reads: runtime/model.h, field by field. The structs
- * are laid out by LLVM for the target as a C compiler would. */
+ * The constant adze_model that an executable's runtime reads: runtime/model.h, field by field.
+ * The structs are laid out by LLVM for the target as a C compiler would. */
 #include <string.h>
 
 #include "backend/module.h"

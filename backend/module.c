@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lowering a placed module. main is a straight list of calls and views: NAME_run is the same list of
- * calls with the addresses that the plan chose. Kernel functions are internal; a function of the
- * IR is emitted once, however often it is called. A view is nothing, the same bytes; what the caller must find in
- * his buffers and is not made there is copied by loops of our own, so that an object needs no memcpy. */
+ * Lowering a placed module. main is a straight list of calls and views: NAME_run is the same list
+ * of calls with the addresses that the plan chose. Kernel functions are internal; a function of
+ * the IR is emitted once, however often it is called. A view is nothing, the same bytes; what the
+ * caller must find in his buffers and is not made there is copied by loops of our own, so that an
+ * object needs no memcpy. */
 #include "backend/module.h"
 
 #include <ctype.h>
@@ -24,7 +25,7 @@ typedef struct lower {
 	LLVMValueRef *input, *output; /* loaded once */
 } lower;
 
-/* --- Kernel functions -------------------------------------------------------------------------------- */
+/* --- Kernel functions ----------------------------------------------------------------------- */
 
 static const char *kernel_symbol(lower *l, const az_func *func)
 {
@@ -93,7 +94,7 @@ static bool emit_kernels(lower *l)
 	return true;
 }
 
-/* --- Layers ------------------------------------------------------------------------------------------ */
+/* --- Layers --------------------------------------------------------------------------------- */
 
 /* What a kernel function is about: its contraction, else its first operation that is not element by
  * element, else its first. */
@@ -140,7 +141,7 @@ static void list_layers(lower *l)
 	}
 }
 
-/* --- Addresses --------------------------------------------------------------------------------------- */
+/* --- Addresses ------------------------------------------------------------------------------ */
 
 static LLVMValueRef load_pointer(lower *l, LLVMValueRef array, uint32_t index)
 {
@@ -172,7 +173,7 @@ static LLVMValueRef pointer(lower *l, const az_value *value)
 	return output >= 0 ? l->output[output] : NULL;
 }
 
-/* --- Copies ------------------------------------------------------------------------------------------ */
+/* --- Copies --------------------------------------------------------------------------------- */
 
 /* One loop of moves of `bytes` bytes as far as they fit; returns how far. */
 static int64_t copy_run(lower *l, LLVMValueRef to, LLVMValueRef from, int64_t begin, int64_t size,
@@ -224,7 +225,7 @@ static void copy_outputs(lower *l)
 	}
 }
 
-/* --- NAME_run ---------------------------------------------------------------------------------------- */
+/* --- NAME_run ------------------------------------------------------------------------------- */
 
 static void stamp(lower *l, uint32_t index)
 {

@@ -13,7 +13,8 @@
 
 /* Bytes of the arena, AZ_SLACK_BYTES behind the last value included; 0 when nothing lies in it. */
 uint64_t az_plan_arena_bytes(const az_module *module);
-/* What no plan can undercut: the largest sum of the sizes of values alive at once that lie in the arena. */
+/* What no plan can undercut: the largest sum of the sizes of values alive at once that lie in the
+ * arena. */
 uint64_t az_plan_lower_bound(const az_module *module);
 
 /* The value whose bytes `value` looks at, through views at the same address; may be a constant. */

@@ -5,16 +5,16 @@
  *     %a = call @k1(%x, @w), ... : u8[1,8,8,4]        ->   ... : u8[1,8,8,4] at 0
  *     %b = reshape %a : u8[1,256]                     ->   ... : u8[1,256] at 0
  *
- * Takes a selected module (main holds calls and views), gives a placed one; backend/plan.h says what the
- * addresses mean. Values alive at the same time do not overlap, except that a result takes the place of
- * an operand that dies there when the kernel works element by element (az_kernel.streams). A view has the place
- * of what it looks at. A parameter is copied into the arena when a kernel that reads beyond its
- * operands uses it: the caller's buffers have no slack. A returned value is made in the caller's
- * buffer unless such a kernel reads it, too.
+ * Takes a selected module (main holds calls and views), gives a placed one; backend/plan.h says
+ * what the addresses mean. Values alive at the same time do not overlap, except that a result
+ * takes the place of an operand that dies there when the kernel works element by element
+ * (az_kernel.streams). A view has the place of what it looks at. A parameter is copied into the
+ * arena when a kernel that reads beyond its operands uses it: the caller's buffers have no slack.
+ * A returned value is made in the caller's buffer unless such a kernel reads it, too.
  *
- * Placing is bin packing in two dimensions, so several orders are tried (by size, by area, by time,
- * by length of life), each value going to the lowest gap or the tightest one; the smallest peak wins.
- * Terminates: each step places one value. */
+ * Placing is bin packing in two dimensions, so several orders are tried (by size, by area, by
+ * time, by length of life), each value going to the lowest gap or the tightest one; the smallest
+ * peak wins. Terminates: each step places one value. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +41,7 @@ typedef struct planner {
 	uint32_t *slot_of; /* by value id: slot + 1; 0: outside the arena */
 } planner;
 
-/* --- What lies outside ------------------------------------------------------------------------------- */
+/* --- What lies outside ---------------------------------------------------------------------- */
 
 static bool exact_call(const az_op *op)
 {
@@ -75,7 +75,7 @@ static bool lies_outside(const az_value *value)
 	return (value->kind == AZ_VALUE_PARAM || returned(value)) && !needs_slack(value);
 }
 
-/* --- In place ---------------------------------------------------------------------------------------- */
+/* --- In place ------------------------------------------------------------------------------- */
 
 static bool element_wise(const az_func *func)
 {
@@ -95,8 +95,8 @@ static bool same_places(const az_type *a, const az_type *b)
 	       a->elem.bits == b->elem.bits && a->elem.bits % 8 == 0;
 }
 
-/* The function reads element i of the parameter only to make element i of the result: its shape is the
- * result's, and it is no table. */
+/* The function reads element i of the parameter only to make element i of the result: its shape
+ * is the result's, and it is no table. */
 static bool read_in_step(const az_func *func, uint32_t index, const az_type *result)
 {
 	const az_value *param = func->params.v[index];
@@ -139,7 +139,7 @@ static const az_value *replaced(const planner *p, const az_op *call, uint32_t no
 	return NULL;
 }
 
-/* --- Slots ------------------------------------------------------------------------------------------- */
+/* --- Slots ---------------------------------------------------------------------------------- */
 
 static int64_t slot_size(const planner *p, const az_value *value)
 {
@@ -171,7 +171,7 @@ static void make_slots(planner *p)
 	}
 }
 
-/* --- Placing ----------------------------------------------------------------------------------------- */
+/* --- Placing -------------------------------------------------------------------------------- */
 
 static int by_index(const slot *a, const slot *b)
 {
@@ -208,8 +208,8 @@ static int by_time(const void *x, const void *y)
 	return a->begin != b->begin ? (a->begin < b->begin ? -1 : 1) : by_size(x, y);
 }
 
-/* Where s fits among the slots before it in the list (kept sorted by address in `near`): the lowest gap,
- * or the one that leaves least over. */
+/* Where s fits among the slots before it in the list (kept sorted by address in `near`): the
+ * lowest gap, or the one that leaves least over. */
 static int64_t find_gap(const slot *s, slot *const *near, uint32_t count, bool tightest)
 {
 	int64_t at = 0, best = -1, best_left = INT64_MAX;
@@ -228,8 +228,8 @@ static int64_t find_gap(const slot *s, slot *const *near, uint32_t count, bool t
 	return best >= 0 ? best : at;
 }
 
-/* Slots that meet in time only at one moment, where one is replaced by the other's operation, do meet:
- * a result is written while the operand is still read. Returns the peak. */
+/* Slots that meet in time only at one moment, where one is replaced by the other's operation, do
+ * meet: a result is written while the operand is still read. Returns the peak. */
 static int64_t place(slot *list, uint32_t count, slot **near, bool tightest)
 {
 	int64_t peak = 0;
@@ -265,7 +265,7 @@ static void place_best(planner *p)
 	}
 }
 
-/* --- Writing it down --------------------------------------------------------------------------------- */
+/* --- Writing it down ------------------------------------------------------------------------ */
 
 static void set_addresses(planner *p)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Counting spills. The code generator's comments are the only witness: "64-byte Spill", "16-byte
- * Folded Reload", "Unknown-size Folded Spill" (RISC-V vectors); a block's comment says when it is the
- * innermost loop. Scalar spills are not counted: they are addresses, outside the hot path, except on
- * targets that compute in scalar registers. */
+ * Folded Reload", "Unknown-size Folded Spill" (RISC-V vectors); a block's comment says when it is
+ * the innermost loop. Scalar spills are not counted: they are addresses, outside the hot path,
+ * except on targets that compute in scalar registers. */
 #include "backend/probe.h"
 
 #include <stdlib.h>

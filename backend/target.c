@@ -77,7 +77,7 @@ uint32_t az_float_lanes(const az_target *target, bool fast)
 	return target->arch == AZ_ARCH_ARM && !fast ? 1 : target->vector_bytes / 4;
 }
 
-/* --- Triples --------------------------------------------------------------------------------------- */
+/* --- Triples -------------------------------------------------------------------------------- */
 
 static bool starts(const char *text, const char *with)
 {
@@ -139,7 +139,7 @@ static const char *normalize(az_ctx *ctx, const family *f, const char *triple)
 	return NULL;
 }
 
-/* --- Features -------------------------------------------------------------------------------------- */
+/* --- Features ------------------------------------------------------------------------------- */
 
 typedef AZ_VEC(const char *) feature_list;
 
@@ -208,7 +208,7 @@ static bool has(const az_target *target, const char *feature)
 	return false;
 }
 
-/* --- This machine ---------------------------------------------------------------------------------- */
+/* --- This machine --------------------------------------------------------------------------- */
 
 typedef struct host {
 	const family *family;
@@ -216,8 +216,8 @@ typedef struct host {
 	uint32_t bits; /* features that it really has */
 } host;
 
-/* "+name" in the host's own list: LLVM reads it from the processor, so that features switched off by a hypervisor
- * are missing although the CPU's name implies them. */
+/* "+name" in the host's own list: LLVM reads it from the processor, so that features switched off
+ * by a hypervisor are missing although the CPU's name implies them. */
 static uint32_t host_bits(az_arch arch, const char *list)
 {
 	uint32_t bits = 0;
@@ -266,7 +266,7 @@ static bool add_host_features(az_ctx *ctx, const host *h, feature_list *list)
 	return true;
 }
 
-/* --- The target ------------------------------------------------------------------------------------ */
+/* --- The target ----------------------------------------------------------------------------- */
 
 static void set_x86(az_target *t)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Targets: what a triple, CPU and features mean to the kernels. One row per target family in
- * backend/targets.def. Every target is created through LLVMNormalizeTargetTriple (docs/targets.md says why). */
+ * backend/targets.def. Every target is created through LLVMNormalizeTargetTriple (docs/targets.md
+ * says why). */
 #ifndef AZ_BACKEND_TARGET_H
 #define AZ_BACKEND_TARGET_H
 
@@ -29,7 +30,8 @@ typedef struct az_target {
 	const char *cpu, *features, *abi;
 	az_arch arch;
 	az_dot dot;
-	uint32_t vector_bytes;     /* of a float or integer vector register: 16, 32, 64; 4: no vectors */
+	uint32_t
+		vector_bytes; /* of a float or integer vector register: 16, 32, 64; 4: no vectors */
 	uint32_t vector_registers; /* 16 or 32 */
 	bool has_fma;              /* fused multiply-add for --float code */
 	bool native;               /* is this very machine: JIT and timing allowed */
@@ -39,8 +41,9 @@ typedef struct az_target {
 } az_target;
 
 /* triple: any LLVM triple or a short form (x86_64-linux, aarch64-linux, armv7a-linux-gnueabihf,
- * riscv64-linux); NULL = this machine. cpu: LLVM's name, x86-64-v2/v3/v4, generic, native; NULL = native without a
- * triple, else the family's baseline. attrs: "+f,-f" or NULL. In the arena of ctx. Reports. */
+ * riscv64-linux); NULL = this machine. cpu: LLVM's name, x86-64-v2/v3/v4, generic, native; NULL =
+ * native without a triple, else the family's baseline. attrs: "+f,-f" or NULL. In the arena of
+ * ctx. Reports. */
 const az_target *az_target_get(az_ctx *ctx, const char *triple, const char *cpu, const char *attrs);
 
 /* Rows for `adze targets`: name, triple, dot family, CPUs worth naming; false past the end. */
@@ -50,8 +53,8 @@ typedef struct az_target_row {
 bool az_target_row_get(uint32_t index, az_target_row *out);
 const char *az_dot_name(az_dot dot);
 
-/* Lanes of a vector of f32 that the target computes as numerics.md asks. 1 for strict code on ARMv7, whose
- * vector unit flushes subnormals to zero: such code is scalar. */
+/* Lanes of a vector of f32 that the target computes as numerics.md asks. 1 for strict code on
+ * ARMv7, whose vector unit flushes subnormals to zero: such code is scalar. */
 uint32_t az_float_lanes(const az_target *target, bool fast);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the compiler tells an executable about its network: one constant `adze_model`, written by
- * backend/model.c field by field in this order (change both together). Freestanding. All pointers point to
- * constants; strings end with NUL. */
+ * backend/model.c field by field in this order (change both together). Freestanding. All pointers
+ * point to constants; strings end with NUL. */
 #ifndef ADZE_RUNTIME_MODEL_H
 #define ADZE_RUNTIME_MODEL_H
 
@@ -41,10 +41,12 @@ typedef struct adze_layer {
 
 struct adze_parallel; /* reserved: NULL means one thread */
 
-/* Gives 0. Buffers are aligned to 64 at best, to their elements at least; the arena to arena_align. */
+/* Gives 0. Buffers are aligned to 64 at best, to their elements at least; the arena to
+ * arena_align. */
 typedef int adze_run(const void *const inputs[], void *const outputs[], void *arena,
 	const struct adze_parallel *pool);
-/* The same with now() called before the first call and after each: stamps has layer_count + 1 places. */
+/* The same with now() called before the first call and after each: stamps has layer_count + 1
+ * places. */
 typedef int adze_profile(const void *const inputs[], void *const outputs[], void *arena,
 	const struct adze_parallel *pool, uint64_t (*now)(void), uint64_t *stamps);
 
