@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The grammar of IR text (docs/ir.md). Actions are one call of the builder. After a fault the parser
- * goes on at the next line, so that one run reports several. All lists are left-recursive: the stack
+ * goes on at the next line, so that one run reports several; the names that the line would have
+ * defined are lost, which silences their users. Lines are far enough apart that the first fault of
+ * each is worth its message: hence yyerrok. All lists are left-recursive: the stack
  * does not grow with the input. If a change makes a conflict, restate the grammar: %expect stays 0. */
 %define api.pure full
 %define api.prefix {az_adz_}
@@ -101,8 +103,10 @@ item:
 		{ az_adz_quant(s, @QUANT, $QUANT); }
 |	KW_CONST GLOBAL ':' typed '=' data END_OF_LINE
 		{ az_adz_const(s, @GLOBAL, $GLOBAL, &$typed); }
+|	KW_QUANT QUANT error END_OF_LINE { yyerrok; az_adz_quant_lost(s, $QUANT); }
+|	KW_CONST GLOBAL error END_OF_LINE { yyerrok; az_adz_const_lost(s, $GLOBAL); }
 |	func_head lines '}' { az_adz_func_end(s, @3); } END_OF_LINE
-|	error END_OF_LINE
+|	error END_OF_LINE               { yyerrok; }
 ;
 
 quant_parts:
@@ -175,7 +179,7 @@ at_fact:
 func_head:
 	KW_FUNC GLOBAL '(' params_opt ')' ARROW '(' rets_opt ')' '{' END_OF_LINE
 		{ az_adz_func(s, @GLOBAL, $GLOBAL); }
-|	KW_FUNC error END_OF_LINE       { az_adz_func_lost(s); }
+|	KW_FUNC error END_OF_LINE       { yyerrok; az_adz_func_lost(s); }
 ;
 
 params_opt:
@@ -215,9 +219,11 @@ lines:
 line:
 	results '=' word arguments ':' types location END_OF_LINE
 		{ az_adz_op_end(s, @word, $word); }
+|	results '=' error END_OF_LINE
+		{ yyerrok; az_adz_op_lost(s); }
 |	KW_RETURN operands_opt END_OF_LINE
 		{ az_adz_return(s, @1); }
-|	error END_OF_LINE
+|	error END_OF_LINE               { yyerrok; }
 ;
 
 results:

@@ -86,14 +86,12 @@ static bool read_flag(az_adz_state *s, const az_adz_attr *attr, bool *out)
 	return true;
 }
 
-static bool read_func(az_adz_state *s, const az_adz_attr *attr, az_func **out)
+bool az_adz_find_func(az_adz_state *s, az_loc loc, az_name name, az_func **out)
 {
-	az_func *func = az_module_func(s->module, attr->value.name);
-	if (!func || func == s->func)
-		return az_adz_unknown(s, attr->value.loc, "function", attr->value.name,
-			&s->module->func_names);
-	*out = func;
-	return true;
+	*out = az_module_func(s->module, name);
+	if (*out && *out == s->func)
+		return az_error(s->ctx, loc, "function \"%s\" cannot refer to itself", name);
+	return *out || az_adz_unknown(s, loc, "function", name, &s->module->func_names);
 }
 
 static bool read_enum(az_adz_state *s, const az_adz_attr *attr, az_attr_kind kind, void *out)
@@ -151,7 +149,7 @@ static bool read_attr(az_adz_state *s, const az_adz_attr *attr, const az_attr_de
 		*(az_attr_word *)out = attr->value.name;
 		return true;
 	case AZ_ATTR_func:
-		return read_func(s, attr, out);
+		return az_adz_find_func(s, attr->value.loc, attr->value.name, out);
 	default:
 		return read_enum(s, attr, desc->kind, out);
 	}

@@ -184,7 +184,12 @@ void az_adz_quant(az_adz_state *s, az_loc loc, az_name name)
 	else if (read_quant(s, loc, &q))
 		az_quant_get(s->module, &q);
 	else
-		az_map_put(&s->arena, &s->lost_quants, name, s);
+		az_adz_quant_lost(s, name);
+}
+
+void az_adz_quant_lost(az_adz_state *s, az_name name)
+{
+	az_map_put(&s->arena, &s->lost_quants, name, s);
 }
 
 const az_quant *az_adz_quant_ref(az_adz_state *s, az_loc loc, az_name name)

@@ -138,6 +138,8 @@ void az_adz_header(az_adz_state *s, az_loc loc, az_adz_num version, az_name name
 void az_adz_math(az_adz_state *s, az_loc loc, az_name word);
 void az_adz_done(az_adz_state *s, az_name pass);
 void az_adz_quant(az_adz_state *s, az_loc loc, az_name name);
+void az_adz_quant_lost(az_adz_state *s, az_name name);
+void az_adz_const_lost(az_adz_state *s, az_name name);
 void az_adz_twice(az_adz_state *s, az_loc loc, bool *has);
 void az_adz_const(az_adz_state *s, az_loc loc, az_name name, const az_adz_typed *typed);
 const az_type *az_adz_type(az_adz_state *s, az_loc loc, az_name elem, az_adz_list dims);
@@ -162,9 +164,11 @@ void az_adz_global(az_adz_state *s, az_loc loc, az_name name);
 void az_adz_absent(az_adz_state *s, az_loc loc);
 void az_adz_attr_add(az_adz_state *s, az_loc loc, az_name name, az_adz_written value);
 void az_adz_op_end(az_adz_state *s, az_loc loc, az_name name);
+void az_adz_op_lost(az_adz_state *s); /* forgets the results */
 void az_adz_return(az_adz_state *s, az_loc loc);
 
 /* adz_attr.c: reads the written attributes of s->op. */
+bool az_adz_find_func(az_adz_state *s, az_loc loc, az_name name, az_func **out);
 bool az_adz_attrs(az_adz_state *s, az_opcode code, az_attrs *out);
 
 /* Reports `what "name"`, with the nearest name in the map when there is one. */

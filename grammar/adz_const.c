@@ -102,6 +102,11 @@ static az_const *read_const(az_adz_state *s, az_name name, const az_type *type)
 	return from_blob(s, name, type);
 }
 
+void az_adz_const_lost(az_adz_state *s, az_name name)
+{
+	az_map_put(&s->arena, &s->lost_globals, name, s);
+}
+
 void az_adz_const(az_adz_state *s, az_loc loc, az_name name, const az_adz_typed *typed)
 {
 	if (az_map_get(&s->module->const_names, name)) {
@@ -110,9 +115,10 @@ void az_adz_const(az_adz_state *s, az_loc loc, az_name name, const az_adz_typed 
 	}
 	az_const *constant = typed->type ? read_const(s, name, typed->type) : NULL;
 	if (!constant) {
-		az_map_put(&s->arena, &s->lost_globals, name, s);
+		az_adz_const_lost(s, name);
 		return;
 	}
+	constant->loc = loc;
 	constant->value.quant = typed->quant;
 	constant->value.range = typed->range;
 	constant->value.at = typed->at;

@@ -112,11 +112,7 @@ static bool find_callee(az_adz_state *s, az_loc loc, az_opcode code, az_attrs *a
 		return az_error(s->ctx, s->op.callee_loc, "only a call has a callee");
 	if (!s->op.callee)
 		return az_error(s->ctx, loc, "a call wants a callee: call @name(...)");
-	attrs->call.callee = az_module_func(s->module, s->op.callee);
-	if (attrs->call.callee && attrs->call.callee != s->func)
-		return true;
-	return az_adz_unknown(s, s->op.callee_loc, "function", s->op.callee,
-		&s->module->func_names);
+	return az_adz_find_func(s, s->op.callee_loc, s->op.callee, &attrs->call.callee);
 }
 
 /* Two passes: a result may carry the number that another result was given by default. */
@@ -187,8 +183,12 @@ static bool build(az_adz_state *s, az_loc loc, az_name name)
 
 void az_adz_op_end(az_adz_state *s, az_loc loc, az_name name)
 {
-	if (!s->func || build(s, loc, name))
-		return;
+	if (s->func && !build(s, loc, name))
+		az_adz_op_lost(s);
+}
+
+void az_adz_op_lost(az_adz_state *s)
+{
 	for (uint32_t i = 0; i < s->op.results.count; i++)
 		lose(s, s->op.results.v[i].name);
 }

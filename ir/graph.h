@@ -64,6 +64,7 @@ struct az_op {
 struct az_const {
 	az_value value;
 	az_module *module;
+	az_loc loc;
 	const void *data;     /* one element when splat */
 	size_t size_bytes;    /* of data */
 	bool splat;           /* every element equals the first */

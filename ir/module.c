@@ -51,6 +51,7 @@ static void clone_const(az_module *to, const az_const *from, az_map *map, bool s
 	copy->value.id = to->const_count++;
 	copy->value.kind = AZ_VALUE_CONST;
 	copy->value.def.constant = copy;
+	copy->loc = from->loc;
 	copy->splat = from->splat;
 	copy->size_bytes = from->size_bytes;
 	copy->data = share ? from->data : az_arena_dup(&to->arena, from->data, from->size_bytes);

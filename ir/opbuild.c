@@ -78,9 +78,6 @@ static bool infer(az_op *op, az_elem want, uint32_t result_count, const az_type 
 {
 	const az_op_desc *desc = &az_op_table[op->code];
 	az_ctx *ctx = op->func->module->ctx;
-	if (op->arg_count < desc->args_min || op->arg_count > desc->args_max)
-		return az_error(ctx, op->loc, "%s: has %u operands, wants %u to %u", desc->name,
-			op->arg_count, desc->args_min, desc->args_max);
 	az_infer in = {
 		.ctx = ctx, .op = op, .want = want, .result_count = result_count, .result = types};
 	if (!desc->infer(&in))
