@@ -193,9 +193,13 @@ static az_value *build_acc(contraction *c)
 }
 
 /* step / divisor per channel; one number where all are equal. */
-static az_value *scale_const(const contraction *c, float divisor, const char *name)
+static az_value *scale_const(const contraction *c, float divisor, az_arena *scratch)
 {
 	az_module *module = c->op->func->module;
+	az_name layer = c->op->results[0]->name;
+	const char *name = NULL;
+	if (!az_name_generated(layer))
+		name = az_arena_printf(scratch, "%s.step", layer);
 	float *v = az_new_array(&module->arena, float, (size_t)c->channels);
 	bool same = true;
 	for (int64_t i = 0; i < c->channels; i++) {
@@ -230,12 +234,12 @@ static void note_weights(const contraction *c, az_arena *scratch)
 }
 
 /* What is not quantized again: the accumulator in reals, then the clamp. */
-static bool dequantize_rest(contraction *c, az_value *acc)
+static bool dequantize_rest(contraction *c, az_value *acc, az_arena *scratch)
 {
 	az_value *layer = c->op->results[0];
 	az_reals clamp = clamp_of(c->op);
 	az_builder at = az_before(c->op);
-	az_value *args[2] = {acc, scale_const(c, 1.0f, NULL)};
+	az_value *args[2] = {acc, scale_const(c, 1.0f, scratch)};
 	az_value *made = az_build(&at, AZ_OP_dequantize, 2, args, NULL, AZ_F32);
 	if (made && clamp.count == 2) {
 		az_attrs attrs;
@@ -269,11 +273,11 @@ bool az_fold_contraction(az_op *op, az_arena *scratch)
 		next = use->next;
 		if (!use->user || !az_plain_quantize(use->user, &y))
 			continue;
-		az_value *scale = scale_const(&c, az_params_scale(&y, 0), NULL);
+		az_value *scale = scale_const(&c, az_params_scale(&y, 0), scratch);
 		if (!az_fold_requantize(use->user, acc, scale, lo, hi, layer))
 			return false;
 	}
-	if (layer->uses && !dequantize_rest(&c, acc))
+	if (layer->uses && !dequantize_rest(&c, acc, scratch))
 		return false;
 	az_op_erase(op);
 	return true;

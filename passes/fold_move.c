@@ -9,6 +9,13 @@
 #include "passes/fold_quantizers.h"
 #include "passes/quantize_plan.h"
 
+/* The fact for a value with these parameters. */
+static const az_quant *quant_of(const az_op *op, const az_params *p)
+{
+	return az_quant_scalar(op->func->module, az_params_scale(p, 0),
+		(int32_t)az_params_zero(p, 0));
+}
+
 bool az_fold_cancel(az_op *op)
 {
 	az_params y, x;
@@ -66,8 +73,7 @@ bool az_fold_sink(az_op *op, az_arena *scratch)
 	az_value *moved = az_build(&at, op->code, op->arg_count, args, &attrs, AZ_ELEM_NONE);
 	if (!moved)
 		return false;
-	moved->quant = az_quant_scalar(op->func->module, az_params_scale(&first, 0),
-		(int32_t)az_params_zero(&first, 0));
+	moved->quant = quant_of(op, &first);
 	moved->range = op->results[0]->range;
 	az_value *back[3] = {moved, dq->args[1].value, az_op_arg(dq, 2)};
 	az_value *made = az_build(&at, AZ_OP_dequantize, dq->arg_count, back, NULL, AZ_F32);
@@ -94,18 +100,20 @@ bool az_fold_concat(az_op *op, az_arena *scratch)
 	}
 	az_builder at = az_before(op);
 	az_value *piece[3] = {NULL, op->args[1].value, az_op_arg(op, 2)};
+	const az_quant *quant = quant_of(op, &y);
 	for (uint32_t i = 0; i < concat->arg_count; i++) {
 		piece[0] = concat->args[i].value;
 		args[i] = az_build(&at, AZ_OP_quantize, op->arg_count, piece, &op->attr,
 			op->results[0]->type->elem);
 		if (!args[i])
 			return false;
-		args[i]->quant = op->results[0]->quant;
+		args[i]->quant = quant;
 	}
 	az_value *made =
 		az_build(&at, AZ_OP_concat, concat->arg_count, args, &concat->attr, AZ_ELEM_NONE);
 	if (!made)
 		return false;
+	made->quant = quant;
 	az_replace_op(op, made);
 	return true;
 }
@@ -163,7 +171,7 @@ bool az_fold_clip(az_op *op)
 	az_value *made = az_build(&at, AZ_OP_clip, 1, &q, &attrs, AZ_ELEM_NONE);
 	if (!made)
 		return false;
-	made->quant = op->results[0]->quant ? op->results[0]->quant : q->quant;
+	made->quant = quant_of(op, &y);
 	az_replace_op(op, made);
 	return true;
 }
@@ -261,7 +269,9 @@ bool az_fold_lookup(az_op *op, az_arena *scratch)
 	az_const *table = NULL;
 	if (data) {
 		const az_type *type = az_type_get(module->ctx, result->type->elem, 1, &count);
-		const char *name = az_arena_printf(scratch, "%s.table", result->name);
+		bool named = !az_name_generated(result->name);
+		const char *name =
+			named ? az_arena_printf(scratch, "%s.table", result->name) : "table";
 		table = az_const_new(module, name, type, data, false);
 	}
 	az_func_erase(func);
@@ -273,10 +283,7 @@ bool az_fold_lookup(az_op *op, az_arena *scratch)
 	if (!made)
 		return false;
 	az_params y;
-	made->quant = result->quant;
-	if (!made->quant && az_plain_quantize(op, &y))
-		made->quant = az_quant_scalar(module, az_params_scale(&y, 0),
-			(int32_t)az_params_zero(&y, 0));
+	made->quant = az_plain_quantize(op, &y) ? quant_of(op, &y) : result->quant;
 	/* The name of the layer is that of the last float value, unless the quantize has one. */
 	az_value *layer = op->args[0].value;
 	if (az_name_generated(result->name) && c.ops.count > 1 && !az_name_generated(layer->name)) {
