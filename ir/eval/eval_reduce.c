@@ -25,8 +25,8 @@ static void pool_shape(pool *p, const az_type *x, const az_type *y, az_ints wind
 		p->window.size[i] = window.v[i];
 		p->window.stride[i] = az_ints_at(stride, i, 1);
 		p->window.dilation[i] = az_ints_at(dilation, i, 1);
-		p->window.begin[i] = az_ints_at(pad, i, 0);
-		p->window.end[i] = az_ints_at(pad, n + i, 0);
+		p->window.begin[i] = az_ints_at(pad, 2 * i, 0);
+		p->window.end[i] = az_ints_at(pad, 2 * i + 1, 0);
 		p->in[i] = x->dim[1 + i];
 		p->out[i] = y->dim[1 + i];
 		p->taps *= window.v[i];
