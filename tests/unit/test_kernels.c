@@ -269,7 +269,7 @@ static bool same(const az_tensor *a, const az_tensor *b, const char *what, const
 	return false;
 }
 
-static bool select_for(az_module *m, const az_target *target)
+static bool run_passes(az_module *m, const az_target *target, const char *text)
 {
 	az_arena scratch;
 	az_arena_init(&scratch, &m->ctx->oom);
@@ -277,8 +277,7 @@ static bool select_for(az_module *m, const az_target *target)
 		.backend_data = (void *)(uintptr_t)target,
 		.verify_each = true};
 	az_pipeline pipeline = {0};
-	bool ok = az_parse_pipeline(m->ctx, &scratch, "test", "select-kernels,pack-weights",
-			  &pipeline) &&
+	bool ok = az_parse_pipeline(m->ctx, &scratch, "test", text, &pipeline) &&
 		  az_pipeline_run(m, &pipeline, &env);
 	az_arena_free(&scratch);
 	return ok;
@@ -317,7 +316,8 @@ static bool compare(az_ctx *ctx, const az_module *m, const char *what)
 			continue;
 		az_module *copy = az_module_clone(m, true);
 		new_tensors(m, &arena, NULL, &actual);
-		ok = select_for(copy, t) && run_one(&az_backend_jit, copy, in, &actual) &&
+		ok = run_passes(copy, t, "select-kernels,pack-weights") &&
+		     run_one(&az_backend_jit, copy, in, &actual) &&
 		     same(&expected, &actual, what, az_dot_name(t->dot));
 		if (!ok) {
 			az_text text = {.arena = &arena};
@@ -361,6 +361,38 @@ static void many(spec (*make)(bool), bool is_float, uint32_t count)
 	}
 }
 
+/* Code for a target that need not be this machine; whether it is right is seen under an emulator. */
+static bool emits(az_ctx *ctx, const spec *s, const az_target_row *row)
+{
+	az_arena arena;
+	az_arena_init(&arena, &ctx->oom);
+	const az_target *t = az_target_get(ctx, row->triple, row->cpu, row->attrs);
+	az_module *m = build(ctx, s);
+	az_emit_options options = {.emit = AZ_EMIT_OBJ, .name = "net"};
+	const void *data = NULL;
+	size_t size = 0;
+	bool ok = t && run_passes(m, t, "select-kernels,pack-weights,plan-memory") &&
+		  az_backend_emit(m, t, &options, &arena, &data, &size) && size > 0;
+	for (const az_message *msg = ctx->diag.first; msg; msg = msg->next)
+		printf("\n%s: %s", row->name, az_message_format(&arena, ctx, msg));
+	az_module_free(m);
+	az_arena_free(&arena);
+	return ok;
+}
+
+static void every_target(void)
+{
+	az_target_row row;
+	for (uint32_t i = 0; az_target_row_get(i, &row); i++)
+		for (uint32_t k = 0; k < 8; k++) {
+			seed = k * 31 + 7;
+			spec s = k < 6 ? random_spec(k % 2) : random_matmul(k % 2);
+			az_ctx *ctx = az_ctx_new();
+			CU_ASSERT_TRUE(emits(ctx, &s, &row));
+			az_ctx_free(ctx);
+		}
+}
+
 static void int_convolutions(void)
 {
 	many(random_spec, false, 60);
@@ -386,5 +418,6 @@ void test_kernels(void)
 	unit_suite("kernels",
 		AZ_CASES({"integer convolutions", int_convolutions},
 			{"float convolutions", float_convolutions},
-			{"integer products", int_products}, {"float products", float_products}));
+			{"integer products", int_products}, {"float products", float_products},
+			{"every target", every_target}));
 }
