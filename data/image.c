@@ -12,7 +12,8 @@
 #include <jpeglib.h>
 #include <png.h>
 
-#define SIDE_MAX 65535
+#define SIDE_MAX   65535
+#define PIXELS_MAX ((uint64_t)1 << 28) /* a small file may claim a huge picture */
 
 bool az_image_is(const char *name)
 {
@@ -37,9 +38,10 @@ static bool decode_png(az_ctx *ctx, az_arena *arena, const char *path, const voi
 {
 	png_image image = {.version = PNG_IMAGE_VERSION};
 	bool ok = png_image_begin_read_from_memory(&image, data, size);
-	if (ok && (image.width > SIDE_MAX || image.height > SIDE_MAX)) {
+	if (ok && (uint64_t)image.width * image.height > PIXELS_MAX) {
 		png_image_free(&image);
-		return az_error(ctx, AZ_LOC_NONE, "%s: sides over %d pixels", path, SIDE_MAX);
+		return az_error(ctx, AZ_LOC_NONE, "%s: more than %llu pixels", path,
+			(unsigned long long)PIXELS_MAX);
 	}
 	if (ok) {
 		image.format = PNG_FORMAT_RGB;
@@ -103,6 +105,11 @@ static bool decode_jpeg(az_ctx *ctx, az_arena *arena, const char *path, const vo
 	jpeg_create_decompress(&jpeg);
 	jpeg_mem_src(&jpeg, data, size);
 	jpeg_read_header(&jpeg, TRUE);
+	if ((uint64_t)jpeg.image_width * jpeg.image_height > PIXELS_MAX) {
+		jpeg_destroy_decompress(&jpeg);
+		return az_error(ctx, AZ_LOC_NONE, "%s: more than %llu pixels", path,
+			(unsigned long long)PIXELS_MAX);
+	}
 	read_jpeg(&jpeg, arena, out);
 	jpeg_destroy_decompress(&jpeg);
 	return true;
