@@ -14,7 +14,8 @@
  *
  * Placing is bin packing in two dimensions, so several orders are tried (by size, by area, by
  * time, by length of life), each value going to the lowest gap or the tightest one; the smallest
- * peak wins. Terminates: each step places one value. */
+ * peak wins. When it is above the lower bound, a search moves what sticks out to the front of the
+ * order, a limited number of times. Terminates: each step places one value. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,9 @@
 #include "backend/live.h"
 #include "backend/passes.h"
 #include "backend/plan.h"
+
+/* Comparisons of two slots that the search may spend: some tens of milliseconds. */
+#define SEARCH_STEPS UINT64_C(20000000)
 
 /* One buffer: a value and those that take its place, in turn. */
 typedef struct slot {
@@ -245,24 +249,98 @@ static int64_t place(slot *list, uint32_t count, slot **near, bool tightest)
 	return peak;
 }
 
+typedef struct search {
+	planner *p;
+	slot *list;  /* an order being tried */
+	slot **near; /* scratch of place */
+	int64_t best;
+} search;
+
+/* Tries the list in its order; keeps the addresses when the peak is smaller than any before. */
+static int64_t try_order(search *s, bool tightest)
+{
+	planner *p = s->p;
+	int64_t peak = place(s->list, p->slot_count, s->near, tightest);
+	if (peak < s->best) {
+		s->best = peak;
+		for (uint32_t k = 0; k < p->slot_count; k++)
+			p->slots[s->list[k].index].at = s->list[k].at;
+	}
+	return peak;
+}
+
+/* The largest sum of slots alive at once: nothing can be better. */
+static int64_t least_peak(const planner *p)
+{
+	int64_t most = 0;
+	for (uint32_t i = 0; i < p->slot_count; i++) {
+		int64_t sum = 0;
+		uint32_t now = p->slots[i].begin;
+		for (uint32_t k = 0; k < p->slot_count; k++)
+			if (p->slots[k].begin <= now && now <= p->slots[k].end)
+				sum += p->slots[k].size;
+		most = AZ_MAX(most, sum);
+	}
+	return most;
+}
+
+/* Moves the slot at `from` to `to`, before the slots between them. */
+static void move_forward(slot *list, uint32_t from, uint32_t to)
+{
+	slot moved = list[from];
+	memmove(list + to + 1, list + to, (from - to) * sizeof *list);
+	list[to] = moved;
+}
+
+/* Slots that stick out are placed earlier, again and again; an order that is no worse is gone on
+ * from. The pseudo-random choices are the same in every run. */
+static void improve(search *s, int64_t least)
+{
+	planner *p = s->p;
+	uint32_t n = p->slot_count;
+	uint64_t random = 1, tries = AZ_MIN(SEARCH_STEPS / ((uint64_t)n * n + 1), (uint64_t)4096);
+	slot *kept = az_new_array(&p->pass->scratch, slot, n + 1);
+	int64_t now = try_order(s, false);
+	memcpy(kept, s->list, n * sizeof *kept);
+	for (uint64_t i = 0; i < tries && s->best > least; i++) {
+		uint32_t high = 0;
+		for (uint32_t k = 0; k < n; k++)
+			if (s->list[k].at + s->list[k].size > s->list[high].at + s->list[high].size)
+				high = k;
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		uint32_t to = (uint32_t)((random >> 33) % (high + 1u));
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		uint32_t other = (uint32_t)((random >> 33) % n);
+		if (high == to)
+			high = AZ_MAX(other, to);
+		move_forward(s->list, high, to);
+		int64_t peak = try_order(s, (random >> 32 & 1) != 0);
+		if (peak <= now) {
+			now = peak;
+			memcpy(kept, s->list, n * sizeof *kept);
+		} else {
+			memcpy(s->list, kept, n * sizeof *kept);
+		}
+	}
+}
+
 static void place_best(planner *p)
 {
 	static int (*const orders[])(const void *, const void *) = {
-		by_size, by_area, by_time, by_life};
+		by_time, by_life, by_area, by_size};
 	az_arena *arena = &p->pass->scratch;
-	slot *list = az_new_array(arena, slot, p->slot_count + 1);
-	slot **near = az_new_array(arena, slot *, p->slot_count + 1);
-	int64_t best = INT64_MAX;
+	search s = {.p = p,
+		.list = az_new_array(arena, slot, p->slot_count + 1),
+		.near = az_new_array(arena, slot *, p->slot_count + 1),
+		.best = INT64_MAX};
 	for (uint32_t i = 0; i < 2 * AZ_COUNT(orders); i++) {
-		memcpy(list, p->slots, p->slot_count * sizeof *list);
-		qsort(list, p->slot_count, sizeof *list, orders[i / 2]);
-		int64_t peak = place(list, p->slot_count, near, i % 2 != 0);
-		if (peak >= best)
-			continue;
-		best = peak;
-		for (uint32_t k = 0; k < p->slot_count; k++)
-			p->slots[list[k].index].at = list[k].at;
+		memcpy(s.list, p->slots, p->slot_count * sizeof *s.list);
+		qsort(s.list, p->slot_count, sizeof *s.list, orders[i / 2]);
+		(void)try_order(&s, i % 2 != 0);
 	}
+	int64_t least = least_peak(p);
+	if (p->slot_count > 1 && s.best > least)
+		improve(&s, least);
 }
 
 /* --- Writing it down ------------------------------------------------------------------------ */
