@@ -220,6 +220,12 @@ static LLVMValueRef load_param(az_epilogue_code *code, const place *at, const az
 		(uint32_t)bytes);
 }
 
+LLVMValueRef az_epilogue_operand(az_epilogue_code *code, const az_value *param, uint32_t j)
+{
+	place at = {.j = j};
+	return load_param(code, &at, param);
+}
+
 /* The anchor's own clamp. */
 static LLVMValueRef anchor_value(az_epilogue_code *code, LLVMValueRef x)
 {

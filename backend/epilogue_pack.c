@@ -2,18 +2,151 @@
  *
  * The packing epilogue of x86: convert, multiply, convert back (rounding to even), then pack with
  * saturation. Equal to docs/numerics.md: the bounds are integers, so clamping after rounding is clamping
- * before it; saturating at 16 bits, adding the zero point and saturating at 8 is one clamp because the zero point
- * lies within the 8-bit bounds. */
+ * before it; saturating at 16 bits, adding the zero point and saturating at 8 is one clamp because the
+ * zero point lies within the 8-bit bounds. A conversion that overflows gives the smallest integer: right for
+ * negative numbers, and positive ones are kept below by a minimum where they are not proven small. */
 #include "backend/epilogue_pack.h"
+
+#include "backend/expr.h"
+
+typedef struct packing {
+	az_epilogue_code *code;
+	const az_op *op; /* the requantize */
+	bool is_signed;
+	int64_t zero, lo, hi;
+	uint32_t columns, vectors, last_lanes;
+} packing;
+
+static LLVMValueRef call2(packing *p, const char *const names[3], LLVMValueRef a, LLVMValueRef b)
+{
+	uint32_t lanes = p->code->lanes;
+	LLVMValueRef args[2] = {a, b};
+	const char *name = names[lanes == 16 ? 2 : lanes == 8 ? 1 : 0];
+	return az_intrinsic(p->code->e, name, NULL, 0, args, 2);
+}
+
+static LLVMValueRef pack_words(packing *p, LLVMValueRef a, LLVMValueRef b)
+{
+	static const char *const names[3] = {"llvm.x86.sse2.packssdw.128", "llvm.x86.avx2.packssdw",
+		"llvm.x86.avx512.packssdw.512"};
+	return call2(p, names, a, b);
+}
+
+static LLVMValueRef pack_bytes(packing *p, LLVMValueRef a, LLVMValueRef b)
+{
+	static const char *const u8[3] = {"llvm.x86.sse2.packuswb.128", "llvm.x86.avx2.packuswb",
+		"llvm.x86.avx512.packuswb.512"};
+	static const char *const i8[3] = {"llvm.x86.sse2.packsswb.128", "llvm.x86.avx2.packsswb",
+		"llvm.x86.avx512.packsswb.512"};
+	return call2(p, p->is_signed ? i8 : u8, a, b);
+}
+
+/* round(acc * scale), not yet clamped. */
+static LLVMValueRef scaled(packing *p, LLVMValueRef acc, uint32_t j)
+{
+	az_emitter *e = p->code->e;
+	LLVMValueRef scale = az_epilogue_operand(p->code, p->op->args[1].value, j);
+	LLVMValueRef x = LLVMBuildSIToFP(e->b, acc, LLVMTypeOf(scale), "");
+	x = LLVMBuildFMul(e->b, x, scale, "");
+	if (!p->code->safe) {
+		LLVMValueRef most = az_real_like(e, x, (double)(p->hi - p->zero));
+		x = az_choose(e, az_fcmp(e, LLVMRealOLT, x, most), x, most);
+	}
+	return az_round_to_int(e, x);
+}
+
+/* Four vectors of 32 bits as one of bytes: vector t at bytes [t * lanes, (t + 1) * lanes). */
+static LLVMValueRef pack_four(packing *p, const LLVMValueRef q[4])
+{
+	az_emitter *e = p->code->e;
+	uint32_t lanes = p->code->lanes;
+	LLVMValueRef half[2];
+	for (uint32_t i = 0; i < 2; i++) {
+		half[i] = pack_words(p, q[2 * i], q[2 * i + 1]);
+		LLVMTypeRef type = LLVMTypeOf(half[i]);
+		LLVMValueRef args[2] = {half[i], az_int(e, type, p->zero)};
+		if (p->zero != 0)
+			half[i] = az_intrinsic(e, "llvm.sadd.sat", &type, 1, args, 2);
+	}
+	LLVMValueRef bytes = pack_bytes(p, half[0], half[1]);
+	LLVMTypeRef type = LLVMTypeOf(bytes);
+	int64_t least = p->is_signed ? -128 : 0, most = p->is_signed ? 127 : 255;
+	if (p->lo > least) {
+		LLVMValueRef args[2] = {bytes, az_int(e, type, p->lo)};
+		bytes = az_intrinsic(e, p->is_signed ? "llvm.smax" : "llvm.umax", &type, 1, args,
+			2);
+	}
+	if (p->hi < most) {
+		LLVMValueRef args[2] = {bytes, az_int(e, type, p->hi)};
+		bytes = az_intrinsic(e, p->is_signed ? "llvm.smin" : "llvm.umin", &type, 1, args,
+			2);
+	}
+	if (lanes == 4)
+		return bytes;
+	/* Packing works within 128 bits: the four bytes of vector t from part l stand at 4 l + t. */
+	LLVMValueRef index[16];
+	for (uint32_t i = 0; i < lanes; i++)
+		index[i] = LLVMConstInt(e->i32, i % (lanes / 4) * 4 + i / (lanes / 4), 0);
+	LLVMValueRef words = LLVMBuildBitCast(e->b, bytes, az_vec_type(e->i32, lanes), "");
+	words = LLVMBuildShuffleVector(e->b, words, LLVMGetPoison(LLVMTypeOf(words)),
+		LLVMConstVector(index, lanes), "");
+	return LLVMBuildBitCast(e->b, words, type, "");
+}
+
+static LLVMValueRef bytes_at(az_emitter *e, LLVMValueRef x, uint32_t first, uint32_t count)
+{
+	LLVMValueRef index[64];
+	if (count == 1)
+		return LLVMBuildExtractElement(e->b, x, LLVMConstInt(e->i32, first, 0), "");
+	for (uint32_t i = 0; i < count; i++)
+		index[i] = LLVMConstInt(e->i32, first + i, 0);
+	return LLVMBuildShuffleVector(e->b, x, LLVMGetPoison(LLVMTypeOf(x)),
+		LLVMConstVector(index, count), "");
+}
+
+/* Stores vectors [first, first + count) of the rectangle; neighbours in a pixel go together. */
+static void store(packing *p, LLVMValueRef bytes, uint32_t first, uint32_t count)
+{
+	az_emitter *e = p->code->e;
+	uint32_t lanes = p->code->lanes;
+	for (uint32_t t = 0; t < count;) {
+		uint32_t m = (first + t) / p->vectors, j = (first + t) % p->vectors;
+		uint32_t run = AZ_MIN(p->vectors - j, count - t);
+		uint32_t length = run * lanes;
+		if (j + run == p->vectors)
+			length -= lanes - p->last_lanes;
+		LLVMValueRef at = az_epilogue_address(p->code, m / p->columns, m % p->columns, j);
+		LLVMValueRef part =
+			length == 4 * lanes ? bytes : bytes_at(e, bytes, t * lanes, length);
+		az_store(e, part, at, 1);
+		t += run;
+	}
+}
 
 bool az_epilogue_pack(az_epilogue_code *code, LLVMValueRef *x, uint32_t rows, uint32_t columns,
 	uint32_t vectors, uint32_t last_lanes)
 {
-	(void)code;
-	(void)x;
-	(void)rows;
-	(void)columns;
-	(void)vectors;
-	(void)last_lanes;
-	return false;
+	const az_op *op = code->ep->requantize;
+	if (!op || code->e->target->arch != AZ_ARCH_X86_64 || code->lanes < 4)
+		return false;
+	const az_value *scale = op->args[1].value;
+	if (scale->kind != AZ_VALUE_PARAM || code->ep->spread[scale->index] == AZ_SPREAD_FULL)
+		return false;
+	az_elem elem = op->results[0]->type->elem;
+	az_ints clamp = op->attr.requantize.clamp;
+	packing p = {.code = code, .op = op, .columns = columns, .vectors = vectors};
+	p.is_signed = az_elem_is_signed(elem);
+	p.zero = op->attr.requantize.zero;
+	p.lo = clamp.count == 2 ? clamp.v[0] : az_elem_min(elem);
+	p.hi = clamp.count == 2 ? clamp.v[1] : az_elem_max(elem);
+	p.last_lanes = last_lanes;
+	uint32_t total = rows * columns * vectors;
+	for (uint32_t i = 0; i < total; i += 4) {
+		uint32_t count = AZ_MIN(total - i, 4u);
+		LLVMValueRef q[4];
+		for (uint32_t t = 0; t < 4; t++)
+			q[t] = t < count ? scaled(&p, x[i + t], (i + t) % vectors) : q[count - 1];
+		store(&p, pack_four(&p, q), i, count);
+	}
+	return true;
 }

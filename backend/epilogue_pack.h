@@ -13,4 +13,7 @@ bool az_epilogue_pack(az_epilogue_code *code, LLVMValueRef *x, uint32_t rows, ui
 /* Where the first lane of vector j of a pixel of the rectangle is stored. */
 LLVMValueRef az_epilogue_address(az_epilogue_code *code, int64_t row, int64_t column, uint32_t j);
 
+/* The operand of one number or one per channel, for vector j. */
+LLVMValueRef az_epilogue_operand(az_epilogue_code *code, const az_value *param, uint32_t j);
+
 #endif
