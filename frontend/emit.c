@@ -7,7 +7,11 @@
 
 #include "base/bits.h"
 #include "frontend/import.h"
+#include "ir/cost.h"
 #include "ir/eval/eval.h"
+
+#define FOLD_MACS_MAX  (UINT64_C(1) << 26) /* multiply-accumulates of one matrix product */
+#define FOLD_TOTAL_MAX ((uint64_t)4 << 30) /* bytes read and written by all folded operations */
 
 static const char *inner_name(az_node *n, const char *what)
 {
@@ -101,19 +105,42 @@ static bool fold_eval(az_node *n, const az_op *op, az_value **to)
 	return ok;
 }
 
-static bool foldable(const az_op *op)
+static bool operands_constant(const az_op *op)
 {
-	size_t size = 0;
-	if (op->code == AZ_OP_dequantize || op->code == AZ_OP_call)
-		return false;
 	for (uint32_t i = 0; i < op->arg_count; i++) {
 		const az_value *value = az_op_arg(op, i);
 		if (value && !az_value_is_const(value))
 			return false;
 	}
+	return true;
+}
+
+/* Shapes are computed by little operations; a file must not make the import compute for hours. */
+static bool worth_folding(az_import *im, const az_op *op)
+{
+	size_t size = 0;
+	switch (op->code) {
+	case AZ_OP_dequantize:
+	case AZ_OP_call:
+	case AZ_OP_conv:
+	case AZ_OP_conv_transpose:
+	case AZ_OP_max_pool:
+	case AZ_OP_avg_pool:
+	case AZ_OP_sum_pool:
+	case AZ_OP_lrn:
+		return false;
+	default:
+		break;
+	}
+	for (uint32_t i = 0; i < op->arg_count; i++)
+		if (az_op_arg(op, i))
+			size += az_type_size(az_op_arg(op, i)->type);
 	for (uint32_t i = 0; i < op->result_count; i++)
 		size += az_type_size(op->results[i]->type);
-	return size <= AZ_FOLD_MAX;
+	if (size > AZ_FOLD_MAX || az_op_macs(op) > FOLD_MACS_MAX || im->folded > FOLD_TOTAL_MAX)
+		return false;
+	im->folded += size;
+	return true;
 }
 
 /* The values that stand for the operation's results: constants, then the operation is gone, or the
@@ -126,14 +153,14 @@ static az_value **finish(az_node *n, az_op *op)
 	if (op->code == AZ_OP_reshape && from && !uniform(&from->value)) {
 		to[0] = make_const(n, "reshape", op->results[0]->type, from->data, true);
 		folded = true;
-	} else if (foldable(op)) {
+	} else if (operands_constant(op) && fold_uniform(n, op, to)) {
 		folded = true;
-		if (!fold_uniform(n, op, to) && !fold_eval(n, op, to)) {
+	} else if (operands_constant(op) && worth_folding(n->im, op)) {
+		folded = true;
+		if (!fold_eval(n, op, to)) {
 			n->bad = true;
 			return NULL;
 		}
-	} else if (from) {
-		folded = fold_uniform(n, op, to) && op->code != AZ_OP_gather;
 	}
 	if (folded) {
 		az_op_erase(op);

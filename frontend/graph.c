@@ -224,15 +224,18 @@ static bool unsupported(az_node *n, const char *domain, const char *op)
 		return az_node_error(n,
 			"operator %s of opset %lld is not supported; it is supported from opset %d",
 			op, (long long)n->opset, other->since);
-	const char *where =
-		*domain ? az_arena_printf(&n->im->scratch, " of domain \"%s\"", domain) : "";
-	const char *reason = az_onnx_refusal(domain, op);
+	if (*domain)
+		return az_node_error(n, "operator %s of domain \"%s\" is not supported", op,
+			domain);
+	const char *reason = az_onnx_refusal(op);
 	if (reason)
 		return az_node_error(n, "operator %s (opset %lld) is not supported: %s", op,
 			(long long)n->opset, reason);
 	row_names names = {domain, 0};
 	const char *near = az_nearest_word(op, next_row, &names);
-	return az_node_error(n, "operator %s%s (opset %lld) is not supported%s%s", op, where,
+	if (near && *near != *op) /* another word, not a misspelt one */
+		near = NULL;
+	return az_node_error(n, "operator %s (opset %lld) is not supported%s%s", op,
 		(long long)n->opset, near ? "; the nearest that is: " : "", near ? near : "");
 }
 
@@ -258,10 +261,8 @@ static bool run_importer(az_node *n)
 	n->opset = find_opset(n->scope, domain);
 	if (function)
 		return az_function_inline(n, function);
-	if (n->opset <= 0)
-		return az_node_error(n,
-			"the model does not say which opset of domain \"%s\" it uses",
-			*domain ? domain : "ai.onnx");
+	if (n->opset <= 0 && !*domain)
+		return az_node_error(n, "the model does not say which opset it uses");
 	const az_onnx_row *row = find_row(domain, op, n->opset);
 	if (!row)
 		return unsupported(n, domain, op);
@@ -343,6 +344,13 @@ static void import_node(az_scope *scope, const Onnx__NodeProto *proto, size_t in
 bool az_graph_import(az_scope *scope, size_t node_count, Onnx__NodeProto *const *nodes)
 {
 	az_import *im = scope->im;
+	/* A function that is called often is looked at often, whatever little of it is needed. */
+	im->scanned += node_count;
+	if (im->scanned > 8 * (uint64_t)AZ_OPS_MAX) {
+		im->failed = true;
+		return az_error(im->ctx, file_loc(im), "more than %d nodes, functions written out",
+			8 * AZ_OPS_MAX);
+	}
 	bool *needed = az_new_array(&im->scratch, bool, node_count + 1);
 	for (size_t i = node_count; i-- > 0;)
 		needed[i] = mark_needed(scope, nodes[i]);

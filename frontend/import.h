@@ -28,6 +28,8 @@ typedef struct az_import {
 	az_tensor_source tensors;
 	az_map functions;     /* "domain\nname\noverload" -> Onnx__FunctionProto */
 	az_map batch;         /* az_name -> anything: symbols of first dimensions */
+	uint64_t folded;      /* bytes that folding has read and written */
+	uint64_t scanned;     /* nodes looked at, needed or not */
 	uint32_t node_count;  /* imported so far, bodies of functions included */
 	uint32_t unsupported; /* nodes without an importer that were not reported one by one */
 	bool failed, owns_file, done;
@@ -86,8 +88,8 @@ typedef struct az_onnx_row {
 	int code;
 } az_onnx_row;
 extern const az_onnx_row az_onnx_rows[]; /* ends with name NULL */
-/* Why an operator cannot be supported, if that is known; else NULL. */
-const char *az_onnx_refusal(const char *domain, const char *name);
+/* Why an operator of ai.onnx cannot be supported, if that is known; else NULL. */
+const char *az_onnx_refusal(const char *name);
 
 /* --- graph.c: walking --- */
 bool az_graph_import(az_scope *scope, size_t node_count, Onnx__NodeProto *const *nodes);

@@ -242,7 +242,8 @@ bool az_onnx_dropout(az_node *n)
 		return false;
 	if (training) {
 		const az_const *constant = az_value_const(training);
-		if (!constant || az_const_get(constant, 0) != 0)
+		if (!constant || az_type_numel(training->type) != 1 ||
+			az_const_get(constant, 0) != 0)
 			return az_node_error(n,
 				"only inference is supported: training_mode must be false");
 	}

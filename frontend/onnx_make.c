@@ -34,12 +34,14 @@ bool az_onnx_constant(az_node *n)
 	if ((attr = az_node_attr(n, "value_floats"))) {
 		dim = (int64_t)attr->n_floats;
 		return az_node_set(n, 0,
-			az_emit_const(n, az_type_get(n->im->ctx, AZ_F32, 1, &dim), attr->floats));
+			az_emit_const(n, az_type_get(n->im->ctx, AZ_F32, 1, &dim),
+				attr->n_floats ? (const void *)attr->floats : ""));
 	}
 	if ((attr = az_node_attr(n, "value_ints"))) {
 		dim = (int64_t)attr->n_ints;
 		return az_node_set(n, 0,
-			az_emit_const(n, az_type_get(n->im->ctx, AZ_I64, 1, &dim), attr->ints));
+			az_emit_const(n, az_type_get(n->im->ctx, AZ_I64, 1, &dim),
+				attr->n_ints ? (const void *)attr->ints : ""));
 	}
 	return az_node_error(n,
 		"only tensors and numbers are supported, not strings or sparse tensors");

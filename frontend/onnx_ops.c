@@ -25,9 +25,9 @@ static const struct {
 #include "frontend/onnx_ops.def"
 };
 
-const char *az_onnx_refusal(const char *domain, const char *name)
+const char *az_onnx_refusal(const char *name)
 {
-	for (size_t i = 0; !*domain && i < AZ_COUNT(refusals); i++)
+	for (size_t i = 0; i < AZ_COUNT(refusals); i++)
 		if (!strcmp(refusals[i].name, name))
 			return refusals[i].reason;
 	return NULL;

@@ -30,7 +30,8 @@ bool az_onnx_reshape(az_node *n)
 			return az_node_error(n, "the shape has more than one -1");
 		if (dim[i] == -1)
 			open = (int)i;
-		else if (dim[i] < 0 || dim[i] > AZ_DIM_MAX || known > AZ_NUMEL_MAX)
+		else if (dim[i] < 0 || dim[i] > AZ_DIM_MAX ||
+			 (dim[i] && known > AZ_NUMEL_MAX / dim[i]))
 			return az_node_error(n, "the shape holds %lld", (long long)dim[i]);
 		else
 			known *= dim[i];
@@ -204,7 +205,7 @@ static bool read_blocks(az_node *n, az_value *x, int64_t *block)
 	if (x->type->rank != 4)
 		return az_node_error(n, "x is %s, wanted [N, C, H, W]",
 			az_type_print(&n->im->scratch, x->type));
-	if (*block < 1 || *block > 65536)
+	if (*block < 1 || *block > 4096)
 		return az_node_error(n, "blocksize is %lld", (long long)*block);
 	return true;
 }

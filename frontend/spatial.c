@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define WINDOW_MAX (INT64_C(1) << 24) /* no product of these and a dimension overflows */
+
 static bool read_list(az_node *n, const char *name, uint32_t count, int64_t least, int64_t *out)
 {
 	az_ints list = az_node_ints(n, name);
@@ -16,7 +18,7 @@ static bool read_list(az_node *n, const char *name, uint32_t count, int64_t leas
 		return az_node_error(n, "attribute \"%s\" has %u entries, wanted %u", name,
 			list.count, count);
 	for (uint32_t i = 0; i < count; i++) {
-		if (list.v[i] < least || list.v[i] > AZ_DIM_MAX)
+		if (list.v[i] < least || list.v[i] > WINDOW_MAX)
 			return az_node_error(n, "attribute \"%s\" holds %lld, which cannot be",
 				name, (long long)list.v[i]);
 		out[i] = list.v[i];
@@ -61,7 +63,7 @@ bool az_spatial_read(az_node *n, const az_value *x, const az_value *weights, az_
 	if (mode < 0 || !read_window(n, weights, out) ||
 		!read_list(n, "strides", out->count, 1, out->stride) ||
 		!read_list(n, "dilations", out->count, 1, out->dilation) ||
-		!read_list(n, "pads", 2 * out->count, -AZ_DIM_MAX, pad))
+		!read_list(n, "pads", 2 * out->count, -WINDOW_MAX, pad))
 		return false;
 	out->auto_pad = (az_auto_pad)mode;
 	for (uint32_t i = 0; mode == AZ_PAD_NOTSET && i < out->count; i++) {

@@ -172,10 +172,11 @@ void az_const_erase(az_const *constant)
 	az_module *module = constant->module;
 	assert(!constant->value.uses);
 	az_value_unname(&constant->value);
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < module->consts.count; i++) {
-		if (module->consts.v[i] != constant)
-			module->consts.v[kept++] = module->consts.v[i];
-	}
-	module->consts.count = kept;
+	/* From the end: whoever erases many goes through them backwards. */
+	uint32_t at = module->consts.count;
+	while (module->consts.v[at - 1] != constant)
+		at--;
+	memmove(module->consts.v + at - 1, module->consts.v + at,
+		(module->consts.count - at) * sizeof *module->consts.v);
+	module->consts.count--;
 }
