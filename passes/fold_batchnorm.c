@@ -339,7 +339,7 @@ static bool fold(az_op *op, az_arena *scratch)
 	az_name name = last->results[0]->name;
 	az_value_rename(last->results[0], NULL);
 	az_replace_op(last, with);
-	if (!az_name_generated(name) && with->kind == AZ_VALUE_RESULT)
+	if (with->kind == AZ_VALUE_RESULT)
 		az_value_rename(with, name);
 	return true;
 }

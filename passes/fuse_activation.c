@@ -74,8 +74,7 @@ static bool fuse(az_op *clip)
 	az_name name = clip->results[0]->name;
 	az_value_rename(clip->results[0], NULL);
 	az_replace_op(clip, before);
-	if (!az_name_generated(name))
-		az_value_rename(before, name);
+	az_value_rename(before, name);
 	return true;
 }
 

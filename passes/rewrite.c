@@ -63,7 +63,9 @@ void az_replace_value(az_value *old, az_value *with)
 	if (with->kind != AZ_VALUE_RESULT)
 		return;
 	take_facts(with, old);
-	if (!az_name_generated(old->name) && az_name_generated(with->name)) {
+	/* Source networks number their values too, so a value that was just made takes any name. */
+	bool worth = !az_name_generated(old->name) || with->id > old->id;
+	if (worth && az_name_generated(with->name)) {
 		az_name name = old->name;
 		az_value_rename(old, NULL);
 		az_value_rename(with, name);

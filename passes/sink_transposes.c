@@ -88,15 +88,34 @@ static void hoist_all(az_func *func)
 	}
 }
 
+/* A transpose that nobody reads any more leaves its name to its operand, which is the same tensor of
+ * the source network in another order. Those that this pass made (ids from first_new) have none. */
+static void inherit_names(az_func *func, uint32_t first_new)
+{
+	for (az_op *op = func->last; op; op = op->prev) {
+		if (op->code != AZ_OP_transpose || op->results[0]->uses)
+			continue;
+		az_name name = op->results[0]->name;
+		az_value *x = op->args[0].value;
+		if (op->results[0]->id >= first_new || x->kind != AZ_VALUE_RESULT ||
+			az_def_is(x, AZ_OP_transpose))
+			continue;
+		az_value_rename(op->results[0], NULL);
+		az_value_rename(x, name);
+	}
+}
+
 bool az_pass_sink_transposes(az_pass_ctx *pass)
 {
 	az_module *module = pass->module;
 	for (uint32_t i = 0; i < module->funcs.count; i++) {
 		az_op *next;
+		uint32_t first_new = module->funcs.v[i]->value_count;
 		for (az_op *op = module->funcs.v[i]->first; op; op = next) {
 			next = op->next;
 			az_sink_push(op, &pass->scratch);
 		}
+		inherit_names(module->funcs.v[i], first_new);
 	}
 	az_sweep(module);
 	/* Equal transposes are one from here on, so that a single use is seen as such. */
