@@ -134,6 +134,32 @@ bool az_rule_resize_nothing(az_op *op)
 	return replace(op, op->args[0].value);
 }
 
+/* The convolution's own padding is real zero: 0, or the zero point of stored numbers. */
+bool az_rule_conv_pad(az_op *op)
+{
+	const az_op *pad = az_def_is(op->args[0].value, AZ_OP_pad);
+	if (!pad || pad->attr.pad.mode != AZ_padding_constant)
+		return false;
+	az_value *x = pad->args[0].value;
+	bool real = az_elem_is_float(x->type->elem);
+	float zero = real ? 0.0f : (float)az_ints_at(op->attr.conv.zero, 0, 0);
+	int64_t sum[2 * AZ_RANK_MAX];
+	uint32_t last = x->type->rank - 1u;
+	if (pad->attr.pad.value != zero)
+		return false;
+	for (uint32_t i = 0; i < 2 * (last + 1); i++) {
+		int64_t added = az_ints_at(pad->attr.pad.pad, i, 0);
+		bool spatial = i >= 2 && i < 2 * last;
+		if (added < 0 || (added > 0 && !spatial))
+			return false;
+		if (spatial)
+			sum[i - 2] = az_ints_at(op->attr.conv.pad, i - 2, 0) + added;
+	}
+	op->attr.conv.pad = az_ints_copy(op->func->module, 2 * (last - 1), sum);
+	az_op_set_arg(op, 0, x);
+	return true;
+}
+
 bool az_rule_gather_constant(az_op *op)
 {
 	az_value *data = op->args[0].value;

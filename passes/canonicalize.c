@@ -10,7 +10,8 @@
  *
  * Operations without effect go; relu, min and max with a constant become clip, clips merge; a constant
  * operand stands second; subtraction of a constant is addition; reshapes and transposes merge, and move
- * onto the stored numbers of a dequantized constant; equal operations and constants become one.
+ * onto the stored numbers of a dequantized constant; a pad with zeros goes into the convolution behind it;
+ * equal operations and constants become one.
  *
  * Requires: nothing. Guarantees: none of the above is left. Terminates: every rule removes an operation
  * or moves one towards the form that no rule matches (relu, sub, min, max to clip and add; constants to
@@ -44,6 +45,7 @@ static rule *const rules[AZ_OP_COUNT_][3] = {
 	[AZ_OP_max_pool] = {az_rule_pool_nothing},
 	[AZ_OP_avg_pool] = {az_rule_pool_nothing},
 	[AZ_OP_resize] = {az_rule_resize_nothing},
+	[AZ_OP_conv] = {az_rule_conv_pad},
 	[AZ_OP_gather] = {az_rule_gather_constant},
 };
 

@@ -64,6 +64,17 @@ static bool walk(az_func *func, az_arena *scratch)
 	return changed;
 }
 
+/* What stays a quantize says what its numbers mean. */
+static void note_quantizers(az_func *func)
+{
+	az_params p;
+	for (az_op *op = func->first; op; op = op->next) {
+		if (az_plain_quantize(op, &p) && !op->results[0]->quant)
+			op->results[0]->quant = az_quant_scalar(func->module,
+			        az_params_scale(&p, 0), (int32_t)az_params_zero(&p, 0));
+	}
+}
+
 bool az_pass_fold_quantizers(az_pass_ctx *pass)
 {
 	az_func *main = az_module_main(pass->module);
@@ -72,5 +83,7 @@ bool az_pass_fold_quantizers(az_pass_ctx *pass)
 	while (main && walk(main, &pass->scratch) && pass->ctx->diag.error_count == errors)
 		az_sweep(pass->module);
 	az_canonicalize(pass->module, &pass->scratch);
+	if (main)
+		note_quantizers(main);
 	return pass->ctx->diag.error_count == errors;
 }
