@@ -222,7 +222,7 @@ void az_adz_return(az_adz_state *s, az_loc loc)
 			az_error(s->ctx, ret->loc, "result %u is stated as %s, returned is %s",
 				i + 1, az_type_print(&s->line, ret->typed.type),
 				az_type_print(&s->line, value->type));
-		else if (ret->typed.quant != value->quant)
+		else if (ret->typed.quant && ret->typed.quant != value->quant)
 			az_error(s->ctx, ret->loc,
 				"result %u is stated with another quantizer than \"%s\" has", i + 1,
 				value->name);

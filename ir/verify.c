@@ -279,19 +279,15 @@ static bool verify(const az_module *module, az_arena *arena)
 	return ok;
 }
 
-static bool guarded(const az_module *module, az_arena *arena)
-{
-	AZ_GUARD(module->ctx, return false);
-	bool ok = verify(module, arena);
-	AZ_UNGUARD(module->ctx);
-	return ok;
-}
-
+/* The scratch lies in the module's own arena, above everything that stays: when memory runs out in a
+ * caller's guard, it still goes with the module. */
 bool az_module_verify(const az_module *module)
 {
-	az_arena arena;
-	az_arena_init(&arena, &module->ctx->oom);
-	bool ok = guarded(module, &arena);
-	az_arena_free(&arena);
+	az_arena *arena = (az_arena *)&module->arena;
+	AZ_GUARD(module->ctx, return false);
+	az_arena_mark mark = az_arena_mark_get(arena);
+	bool ok = verify(module, arena);
+	az_arena_reset(arena, mark);
+	AZ_UNGUARD(module->ctx);
 	return ok;
 }
