@@ -8,6 +8,8 @@
 %define api.value.type union
 %define api.location.type {az_loc}
 %define parse.error detailed
+%define lr.type ielr
+%define lr.default-reduction consistent
 %locations
 %expect 0
 %param {az_pipe_state *s}
