@@ -286,11 +286,11 @@ int array_write(const char *path, const adze_tensor *type, int64_t times, const 
 	*p++ = kinds[type->kind];
 	p = add_integer(p, type->bits / 8);
 	p = add_text(p, "', 'fortran_order': False, 'shape': (");
-	for (uint32_t i = 0; i < type->rank; i++) {
+	for (uint32_t i = 0; i < type->rank; i++) { /* as numpy writes it: (), (n,), (n, m) */
+		p = add_text(p, i ? ", " : "");
 		p = add_integer(p, i == 0 ? type->dim[0] * times : type->dim[i]);
-		p = add_text(p, ", ");
 	}
-	p = add_text(p, "), }");
+	p = add_text(p, type->rank == 1 ? ",), }" : "), }");
 	while ((p - header + 1) % 64)
 		*p++ = ' ';
 	*p++ = '\n';

@@ -6,7 +6,15 @@
 #include "runtime/sys.h"
 #include "runtime/text.h"
 
-enum { AT_FDCWD = -100, O_WRONLY_CREAT_TRUNC = 01101, END = 2, SET = 0 };
+enum { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, O_WRONLY = 1, O_WRONLY_CREAT_TRUNC = 01101 };
+enum { END = 2, SET = 0 };
+enum {
+	STATX_TYPE = 1,
+	STATX_BYTES = 256,
+	STATX_MODE_AT = 28,
+	MODE_TYPE = 0170000,
+	MODE_FILE = 0100000
+};
 
 static int read_all(long file, uint8_t *to, uint64_t n)
 {
@@ -68,23 +76,46 @@ static char *temporary_name(const char *path)
 	return name;
 }
 
-int file_write(const char *path, const file_bytes *parts, uint32_t count)
+/* A device, a pipe, a link: what a rename would replace instead of filling. */
+static int is_special(const char *path)
 {
-	char *name = temporary_name(path);
-	long file =
-		name ? sys_call(SYS_openat, AT_FDCWD, (long)name, O_WRONLY_CREAT_TRUNC, 0666, 0, 0)
-		     : -1;
-	if (file < 0)
-		return fail("cannot write ", path, NULL);
-	int ok = 1;
+	uint64_t info[STATX_BYTES / 8] = {0};
+	long found = sys_call(SYS_statx, AT_FDCWD, (long)path, AT_SYMLINK_NOFOLLOW, STATX_TYPE,
+		(long)info, 0);
+	uint32_t mode = (uint32_t)(info[STATX_MODE_AT / 8] >> 8 * (STATX_MODE_AT % 8)) & MODE_TYPE;
+	return found == 0 && mode != MODE_FILE;
+}
+
+static int write_parts(long file, const file_bytes *parts, uint32_t count)
+{
+	int ok = file >= 0;
 	for (uint32_t i = 0; i < count && ok; i++)
 		ok = write_all(file, parts[i].data, parts[i].size);
-	ok = sys_call3(SYS_close, file, 0, 0) == 0 && ok;
+	return file >= 0 && sys_call3(SYS_close, file, 0, 0) == 0 && ok;
+}
+
+static int replace_file(const char *path, const file_bytes *parts, uint32_t count)
+{
+	char *name = temporary_name(path);
+	if (!name)
+		return 0;
+	long file = sys_call(SYS_openat, AT_FDCWD, (long)name, O_WRONLY_CREAT_TRUNC, 0666, 0, 0);
+	if (file < 0)
+		return 0;
 	/* the system call with flags: RISC-V has no other, and no flags mean the same */
-	ok = ok && sys_call(SYS_renameat2, AT_FDCWD, (long)name, AT_FDCWD, (long)path, 0, 0) == 0;
-	if (!ok) {
+	int ok = write_parts(file, parts, count) &&
+		 sys_call(SYS_renameat2, AT_FDCWD, (long)name, AT_FDCWD, (long)path, 0, 0) == 0;
+	if (!ok)
 		sys_call3(SYS_unlinkat, AT_FDCWD, name, 0);
-		return fail("cannot write ", path, NULL);
-	}
-	return 1;
+	return ok;
+}
+
+int file_write(const char *path, const file_bytes *parts, uint32_t count)
+{
+	int ok =
+		is_special(path)
+			? write_parts(sys_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY, 0, 0, 0),
+				  parts, count)
+			: replace_file(path, parts, count);
+	return ok || fail("cannot write ", path, NULL);
 }

@@ -11,15 +11,15 @@
 #if defined(__x86_64__)
 enum { SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_rt_sigaction = 13,
        SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_openat = 257, SYS_unlinkat = 263,
-       SYS_renameat2 = 316, SYS_getpid = 39 };
+       SYS_renameat2 = 316, SYS_statx = 332, SYS_getpid = 39 };
 #elif defined(__aarch64__) || defined(__riscv)
 enum { SYS_unlinkat = 35, SYS_openat = 56, SYS_close = 57, SYS_lseek = 62, SYS_read = 63, SYS_write = 64,
        SYS_exit_group = 94, SYS_clock_gettime = 113, SYS_rt_sigaction = 134, SYS_getpid = 172,
-       SYS_mmap = 222, SYS_renameat2 = 276 };
+       SYS_mmap = 222, SYS_renameat2 = 276, SYS_statx = 291 };
 #elif defined(__arm__)
 enum { SYS_read = 3, SYS_write = 4, SYS_close = 6, SYS_lseek = 19, SYS_getpid = 20,
        SYS_rt_sigaction = 174, SYS_mmap = 192, SYS_exit_group = 248, SYS_clock_gettime = 263,
-       SYS_openat = 322, SYS_unlinkat = 328, SYS_renameat2 = 382 };
+       SYS_openat = 322, SYS_unlinkat = 328, SYS_renameat2 = 382, SYS_statx = 397 };
 #endif
 /* clang-format on */
 
