@@ -8,12 +8,13 @@
 
 az_module *az_module_new(az_ctx *ctx, const char *name)
 {
+	az_name interned = az_name_of(ctx, name); /* may jump: before there is anything to lose */
 	az_module *module = calloc(1, sizeof *module);
 	if (!module)
 		az_arena_exhausted(&ctx->arena);
 	module->ctx = ctx;
 	az_arena_init(&module->arena, &ctx->oom);
-	module->name = az_name_of(ctx, name);
+	module->name = interned;
 	return module;
 }
 
