@@ -74,8 +74,8 @@ LLVMValueRef az_int_mod(az_emitter *e, az_elem elem, bool truncated, LLVMValueRe
 LLVMValueRef az_float_mod(az_emitter *e, bool truncated, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef az_int_pow(az_emitter *e, az_elem elem, LLVMValueRef a, LLVMValueRef b);
 
-/* The functions of ir/math.def on f32 registers (backend/math.c); f64 goes through them as f32, as
- * NULL, without a report, when `op` is none of them. */
+/* The functions of ir/math.def on f32 registers (backend/math.c); f64 goes through them as f32. NULL,
+ * without a report, when `op` is none of them. */
 LLVMValueRef az_math_unary(az_emitter *e, const az_op *op, LLVMValueRef x);
 LLVMValueRef az_math_exp(az_emitter *e, LLVMValueRef x);
 LLVMValueRef az_math_log(az_emitter *e, LLVMValueRef x);

@@ -82,6 +82,10 @@ static bool aside_begin(az_emitter *e, const char *name, LLVMTypeRef type, LLVMV
 		return false;
 	*f = LLVMAddFunction(e->module, name, type);
 	LLVMSetLinkage(*f, LLVMInternalLinkage);
+	/* Without it 32-bit ARM refers to the C++ runtime. */
+	unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+	LLVMAddAttributeAtIndex(*f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+		LLVMCreateEnumAttribute(e->llvm, nounwind, 0));
 	*at = (aside){LLVMGetInsertBlock(e->b), e->func};
 	e->func = *f;
 	LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->llvm, *f, ""));
