@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Golden IR text. NAME.adz without a NAME.in.adz beside it is what the printer writes and must come back
-# byte for byte; NAME.in.adz is freely written text that must come out as NAME.adz.
+# byte for byte; NAME.in.adz is freely written text that must come out as NAME.adz. The module in the
+# language manual is golden text too.
 set -u
 here=$(dirname "$0")
 made=$(mktemp -d)
@@ -29,5 +30,7 @@ for file in "$here"/*.adz; do
 	esac
 	count=$((count + 1))
 done
+awk '/^```/ { inside = $0 == "```adz"; next } inside' docs/ir.md >"$made/manual.adz"
+check "$made/manual.adz" "$made/manual.adz"
 echo "$count files of IR text"
 exit $failed
