@@ -39,8 +39,8 @@ static bool link_exe(az_ctx *ctx, const az_target *target, az_bytes object, az_a
 	return az_link(ctx, false, 2, objects, arena, out);
 }
 
-static bool finish(az_lowered *lowered, const az_emit_options *options, az_arena *arena,
-	az_bytes *out)
+static bool finish(const az_module *module, az_lowered *lowered, const az_emit_options *options,
+	az_arena *arena, az_bytes *out)
 {
 	az_llvm *llvm = &lowered->llvm;
 	az_ctx *ctx = llvm->e.ctx;
@@ -52,6 +52,9 @@ static bool finish(az_lowered *lowered, const az_emit_options *options, az_arena
 	az_bytes code = {0};
 	if (!az_llvm_codegen(llvm, options->emit == AZ_EMIT_ASM ? AZ_CODE_ASM : AZ_CODE_OBJECT,
 		    arena, &code.data, &code.size))
+		return false;
+	if (options->cost && options->emit != AZ_EMIT_ASM &&
+		!az_cost_read(module, lowered, code, options->cost))
 		return false;
 	if (options->emit == AZ_EMIT_EXE)
 		return link_exe(ctx, llvm->e.target, code, arena, out);
@@ -71,7 +74,7 @@ static bool emit(const az_module *module, const az_target *target, const az_emit
 		.info = options->model_info};
 	az_lowered lowered;
 	bool ok = az_module_lower(module, target, &how, arena, &lowered) &&
-		  finish(&lowered, options, arena, out);
+		  finish(module, &lowered, options, arena, out);
 	az_llvm_close(&lowered.llvm);
 	return ok;
 }
@@ -81,7 +84,10 @@ bool az_backend_emit(const az_module *module, const az_target *target,
 {
 	AZ_GUARD(module->ctx, return false);
 	az_bytes out = {0};
+	bool text = options->emit == AZ_EMIT_ASM || options->emit == AZ_EMIT_LLVM;
 	bool ok = emit(module, target, options, arena, &out);
+	if (ok && text && options->cost) /* no object was made */
+		ok = az_backend_cost.measure(module, arena, options->cost);
 	AZ_UNGUARD(module->ctx);
 	*data = out.data;
 	*size = out.size;

@@ -26,8 +26,9 @@ typedef enum az_emit {
 
 typedef struct az_emit_options {
 	az_emit emit;
-	az_name name;                         /* prefix of symbols: C identifier */
-	const char *model_info;               /* text for --info, may be NULL */
+	az_name name;           /* prefix of symbols: C identifier */
+	const char *model_info; /* text for --info, may be NULL */
+	az_cost *cost;          /* if not NULL: filled in, from the very object that is emitted */
 	struct az_exe_preprocess *preprocess; /* reserved for --embed-preprocessing, may be NULL */
 } az_emit_options;
 

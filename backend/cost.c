@@ -16,6 +16,8 @@ static bool starts(const char *text, const char *with)
 
 static void add_section(az_cost *out, const char *name, uint64_t size)
 {
+	if (!name || strcmp(name, AZ_INFO_SECTION) == 0)
+		return;
 	if (starts(name, ".text"))
 		out->text_bytes += size;
 	else if (starts(name, ".rodata") || starts(name, ".srodata"))
@@ -39,31 +41,42 @@ static void read_sections(LLVMBinaryRef binary, az_cost *out)
 }
 
 /* A function's size counts for the first layer that calls it. */
-static void read_symbols(LLVMBinaryRef binary, const az_lowered *lowered)
+static void add_symbol(const az_lowered *lowered, const char *name, uint64_t address, uint64_t size,
+	az_cost *out)
+{
+	for (uint32_t i = 0; i < lowered->layer_count; i++) {
+		if (strcmp(lowered->symbol[i], name) == 0) {
+			lowered->layer[i].code_bytes = size;
+			return;
+		}
+	}
+	/* NAME_run is the last function of the network, before NAME_profile. */
+	if (strcmp(name, lowered->llvm.entry) == 0)
+		out->text_bytes = AZ_MIN(address + size, out->text_bytes);
+}
+
+static void read_symbols(LLVMBinaryRef binary, const az_lowered *lowered, az_cost *out)
 {
 	LLVMSymbolIteratorRef at = LLVMObjectFileCopySymbolIterator(binary);
 	while (!LLVMObjectFileIsSymbolIteratorAtEnd(binary, at)) {
 		const char *name = LLVMGetSymbolName(at);
-		for (uint32_t i = 0; name && i < lowered->layer_count; i++) {
-			if (strcmp(lowered->symbol[i], name) == 0) {
-				lowered->layer[i].code_bytes = LLVMGetSymbolSize(at);
-				break;
-			}
-		}
+		if (name)
+			add_symbol(lowered, name, LLVMGetSymbolAddress(at), LLVMGetSymbolSize(at),
+				out);
 		LLVMMoveToNextSymbol(at);
 	}
 	LLVMDisposeSymbolIterator(at);
 }
 
-static bool read_object(az_ctx *ctx, const void *data, size_t size, const az_lowered *lowered,
-	az_cost *out)
+static bool read_object(az_ctx *ctx, az_bytes object, const az_lowered *lowered, az_cost *out)
 {
-	LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange(data, size, "object", 0);
+	LLVMMemoryBufferRef buffer =
+		LLVMCreateMemoryBufferWithMemoryRange(object.data, object.size, "object", 0);
 	char *message = NULL;
 	LLVMBinaryRef binary = LLVMCreateBinary(buffer, NULL, &message);
 	if (binary) {
 		read_sections(binary, out);
-		read_symbols(binary, lowered);
+		read_symbols(binary, lowered, out);
 		LLVMDisposeBinary(binary);
 	} else {
 		(void)az_error(ctx, AZ_LOC_NONE, "cannot read the object just made: %s", message);
@@ -83,14 +96,11 @@ static uint64_t boundary_bytes(const az_func *main)
 	return bytes;
 }
 
-static bool measure_lowered(const az_module *module, az_lowered *lowered, az_arena *arena,
-	az_cost *out)
+bool az_cost_read(const az_module *module, az_lowered *lowered, az_bytes object, az_cost *out)
 {
-	const void *data = NULL;
-	size_t size = 0;
-	az_llvm *llvm = &lowered->llvm;
-	if (!az_llvm_codegen(llvm, AZ_CODE_OBJECT, arena, &data, &size) ||
-		!read_object(module->ctx, data, size, lowered, out))
+	const az_llvm *llvm = &lowered->llvm;
+	*out = (az_cost){0};
+	if (!read_object(module->ctx, object, lowered, out))
 		return false;
 	out->arena_bytes = az_plan_arena_bytes(module);
 	out->arena_lower_bound_bytes = az_plan_lower_bound(module);
@@ -106,7 +116,6 @@ static bool measure_lowered(const az_module *module, az_lowered *lowered, az_are
 
 static bool measure_module(const az_module *module, az_arena *arena, az_cost *out)
 {
-	*out = (az_cost){0};
 	if (module->stage != AZ_STAGE_PLACED)
 		return az_error(module->ctx, AZ_LOC_NONE, "costs are measured on placed modules");
 	const az_target *target =
@@ -115,8 +124,11 @@ static bool measure_module(const az_module *module, az_arena *arena, az_cost *ou
 		return false;
 	az_lower_options options = {.name = "net"};
 	az_lowered lowered;
-	bool ok = az_module_lower(module, target, &options, arena, &lowered) &&
-		  measure_lowered(module, &lowered, arena, out);
+	az_bytes object = {0};
+	bool ok =
+		az_module_lower(module, target, &options, arena, &lowered) &&
+		az_llvm_codegen(&lowered.llvm, AZ_CODE_OBJECT, arena, &object.data, &object.size) &&
+		az_cost_read(module, &lowered, object, out);
 	az_llvm_close(&lowered.llvm);
 	return ok;
 }

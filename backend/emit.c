@@ -90,6 +90,44 @@ void az_store(az_emitter *e, LLVMValueRef value, LLVMValueRef at, uint32_t align
 	LLVMSetAlignment(LLVMBuildStore(e->b, value, at), align);
 }
 
+/* One loop of pieces of `bytes` bytes as far as they fit, loaded from `from` or all equal to
+ * `byte`; returns how far. */
+static int64_t move_pieces(az_emitter *e, LLVMValueRef to, LLVMValueRef from, uint8_t byte,
+	int64_t begin, int64_t size, uint32_t bytes, uint32_t align)
+{
+	uint32_t word = AZ_MIN(AZ_MIN(align, bytes), 8u);
+	int64_t end = begin + (size - begin) / bytes * bytes;
+	if (begin == end)
+		return begin;
+	LLVMTypeRef type = az_vec_type(LLVMIntTypeInContext(e->llvm, word * 8), bytes / word);
+	int64_t filled = (int64_t)(byte * (UINT64_MAX / 255 >> (64 - word * 8)));
+	az_loop loop;
+	az_loop_begin(e, &loop, az_index(e, begin), az_index(e, end), bytes, 0, NULL);
+	LLVMValueRef piece =
+		from ? az_load(e, type, az_at(e, from, loop.i), align) : az_int(e, type, filled);
+	az_store(e, piece, az_at(e, to, loop.i), align);
+	az_loop_end(e, &loop, NULL);
+	return end;
+}
+
+static void move_bytes(az_emitter *e, LLVMValueRef to, LLVMValueRef from, uint8_t byte,
+	int64_t size, uint32_t align)
+{
+	int64_t done = 0;
+	for (uint32_t bytes = e->target->vector_bytes; bytes > 0; bytes /= 2)
+		done = move_pieces(e, to, from, byte, done, size, bytes, AZ_MIN(align, bytes));
+}
+
+void az_copy_bytes(az_emitter *e, LLVMValueRef to, LLVMValueRef from, int64_t size, uint32_t align)
+{
+	move_bytes(e, to, from, 0, size, align);
+}
+
+void az_fill_bytes(az_emitter *e, LLVMValueRef to, uint8_t byte, int64_t size, uint32_t align)
+{
+	move_bytes(e, to, NULL, byte, size, align);
+}
+
 LLVMValueRef az_add(az_emitter *e, LLVMValueRef a, LLVMValueRef b)
 {
 	if (LLVMIsAConstantInt(a) && LLVMConstIntGetSExtValue(a) == 0)

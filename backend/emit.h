@@ -40,6 +40,11 @@ LLVMValueRef az_at_const(az_emitter *e, LLVMValueRef base, int64_t offset_bytes)
 LLVMValueRef az_load(az_emitter *e, LLVMTypeRef type, LLVMValueRef at, uint32_t align);
 void az_store(az_emitter *e, LLVMValueRef value, LLVMValueRef at, uint32_t align);
 
+/* Copies or fills size bytes by loops of vectors, then smaller pieces; `align` is what the
+ * addresses have. LLVM's own memcpy and memset become calls, which an object must not need. */
+void az_copy_bytes(az_emitter *e, LLVMValueRef to, LLVMValueRef from, int64_t size, uint32_t align);
+void az_fill_bytes(az_emitter *e, LLVMValueRef to, uint8_t byte, int64_t size, uint32_t align);
+
 /* i64 arithmetic that folds constants. */
 LLVMValueRef az_add(az_emitter *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef az_mul(az_emitter *e, LLVMValueRef a, int64_t by);
@@ -53,7 +58,7 @@ LLVMValueRef az_muladd(az_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueR
 typedef struct az_loop {
 	LLVMValueRef i; /* the counter, i64 */
 	LLVMValueRef
-	        carried[AZ_CARRIED_MAX]; /* inside the body: phis; after az_loop_end: results */
+		carried[AZ_CARRIED_MAX]; /* inside the body: phis; after az_loop_end: results */
 	uint32_t carried_count;
 	LLVMBasicBlockRef entry, body, exit;
 	LLVMValueRef end, step;
@@ -61,13 +66,13 @@ typedef struct az_loop {
 } az_loop;
 /* `initial` has count values; the loop must run at least once (callers know constant bounds). */
 void az_loop_begin(az_emitter *e, az_loop *loop, LLVMValueRef begin, LLVMValueRef end, int64_t step,
-        uint32_t count, const LLVMValueRef *initial);
+	uint32_t count, const LLVMValueRef *initial);
 /* `next` has the carried values for the next iteration; afterwards loop->carried holds the last. */
 void az_loop_end(az_emitter *e, az_loop *loop, const LLVMValueRef *next);
 
 /* An intrinsic by name ("llvm.x86.avx512.vpdpbusd.512"); types for overloaded ones. */
 LLVMValueRef az_intrinsic(az_emitter *e, const char *name, const LLVMTypeRef *types,
-        uint32_t type_count, const LLVMValueRef *args, uint32_t arg_count);
+	uint32_t type_count, const LLVMValueRef *args, uint32_t arg_count);
 
 /* Element-wise operation on register values: all args are vectors (or scalars) of the same lane
  * count in the operations' register type: f32 for floats (f16/bf16 widened), i32 for integers up to 32
@@ -77,10 +82,10 @@ LLVMTypeRef az_register_type(az_emitter *e, az_elem elem);
 LLVMValueRef az_expr(az_emitter *e, const az_op *op, const LLVMValueRef *args);
 /* Loads `lanes` consecutive elements at a byte address and widens to the register type; and the
  * reverse. Elements narrower than 8 bits are not for these. */
-LLVMValueRef az_load_elems(
-        az_emitter *e, az_elem elem, LLVMValueRef at, uint32_t lanes, uint32_t align);
-void az_store_elems(
-        az_emitter *e, az_elem elem, LLVMValueRef value, LLVMValueRef at, uint32_t align);
+LLVMValueRef az_load_elems(az_emitter *e, az_elem elem, LLVMValueRef at, uint32_t lanes,
+	uint32_t align);
+void az_store_elems(az_emitter *e, az_elem elem, LLVMValueRef value, LLVMValueRef at,
+	uint32_t align);
 
 /* f32 -> i32, half to even; |x| < 2^22 proven by the caller's clamp. */
 LLVMValueRef az_round_to_int(az_emitter *e, LLVMValueRef x);

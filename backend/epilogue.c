@@ -301,8 +301,7 @@ bool az_epilogue_patch(az_epilogue_code *code, LLVMValueRef *x, uint32_t rows, u
 static void fill(az_emitter *e, LLVMValueRef at, int64_t byte, int64_t bytes)
 {
 	if (bytes > 0)
-		LLVMBuildMemSet(e->b, at, LLVMConstInt(e->i8, (uint64_t)byte & 255, 0),
-			az_index(e, bytes), 1);
+		az_fill_bytes(e, at, (uint8_t)byte, bytes, 1);
 }
 
 void az_epilogue_border(az_emitter *e, const az_epilogue *ep, LLVMValueRef result)

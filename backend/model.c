@@ -23,19 +23,22 @@ static LLVMValueRef u64(writer *w, uint64_t v)
 	return LLVMConstInt(w->e->i64, v, 0);
 }
 
-static LLVMValueRef global(writer *w, LLVMValueRef data)
+/* Strings and records stand apart from the network's own sections, which are what costs count. */
+static LLVMValueRef global(writer *w, LLVMValueRef data, const char *section)
 {
 	const char *symbol = az_arena_printf(w->arena, "adze_info%u", w->count++);
 	LLVMValueRef made = LLVMAddGlobal(w->e->module, LLVMTypeOf(data), symbol);
 	LLVMSetInitializer(made, data);
 	LLVMSetGlobalConstant(made, 1);
 	LLVMSetLinkage(made, LLVMInternalLinkage);
+	LLVMSetSection(made, section);
 	return made;
 }
 
 static LLVMValueRef text(writer *w, const char *string)
 {
-	return global(w, LLVMConstStringInContext2(w->e->llvm, string, strlen(string), 0));
+	LLVMValueRef data = LLVMConstStringInContext2(w->e->llvm, string, strlen(string), 0);
+	return global(w, data, ".adze.strings");
 }
 
 static LLVMValueRef record(writer *w, LLVMValueRef *field, uint32_t count)
@@ -65,7 +68,7 @@ static LLVMValueRef array(writer *w, LLVMValueRef *item, uint32_t count)
 {
 	if (count == 0)
 		return LLVMConstNull(w->e->ptr);
-	return global(w, LLVMConstArray2(LLVMTypeOf(item[0]), item, count));
+	return global(w, LLVMConstArray2(LLVMTypeOf(item[0]), item, count), AZ_INFO_SECTION);
 }
 
 static LLVMValueRef inputs(writer *w, const az_func *main)
@@ -119,4 +122,5 @@ void az_model_describe(az_lowered *lowered, const az_module *module,
 	LLVMValueRef made = LLVMAddGlobal(w.e->module, LLVMTypeOf(data), "adze_model");
 	LLVMSetInitializer(made, data);
 	LLVMSetGlobalConstant(made, 1);
+	LLVMSetSection(made, AZ_INFO_SECTION);
 }

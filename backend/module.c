@@ -175,35 +175,13 @@ static LLVMValueRef pointer(lower *l, const az_value *value)
 
 /* --- Copies --------------------------------------------------------------------------------- */
 
-/* One loop of moves of `bytes` bytes as far as they fit; returns how far. */
-static int64_t copy_run(lower *l, LLVMValueRef to, LLVMValueRef from, int64_t begin, int64_t size,
-	LLVMTypeRef type, int64_t bytes, uint32_t align)
-{
-	az_emitter *e = &l->out->llvm.e;
-	int64_t end = begin + (size - begin) / bytes * bytes;
-	if (begin == end)
-		return begin;
-	az_loop loop;
-	az_loop_begin(e, &loop, az_index(e, begin), az_index(e, end), bytes, 0, NULL);
-	az_store(e, az_load(e, type, az_at(e, from, loop.i), align), az_at(e, to, loop.i), align);
-	az_loop_end(e, &loop, NULL);
-	return end;
-}
-
-/* Vectors of elements, then elements: no wider alignment than that of the element is known. */
+/* No wider alignment than that of the element is known. */
 static void copy(lower *l, LLVMValueRef to, LLVMValueRef from, const az_type *type)
 {
-	az_emitter *e = &l->out->llvm.e;
-	uint32_t elem = AZ_MAX(type->elem.bits / 8u, 1u);
-	if (elem & (elem - 1))
-		elem = 1;
-	LLVMTypeRef word = LLVMIntTypeInContext(e->llvm, elem * 8);
-	uint32_t lanes = AZ_MAX(e->target->vector_bytes / elem, 1u);
-	int64_t size = (int64_t)az_type_size(type);
-	int64_t done = copy_run(l, to, from, 0, size, az_vec_type(word, lanes),
-		(int64_t)lanes * elem, elem);
-	done = copy_run(l, to, from, done, size, word, elem, elem);
-	(void)copy_run(l, to, from, done, size, e->i8, 1, 1);
+	uint32_t align = type->elem.bits / 8u;
+	if (align == 0 || (align & (align - 1)) != 0)
+		align = 1;
+	az_copy_bytes(&l->out->llvm.e, to, from, (int64_t)az_type_size(type), align);
 }
 
 static void copy_inputs(lower *l)

@@ -7,6 +7,7 @@
 #define AZ_BACKEND_MODULE_H
 
 #include "backend/constants.h"
+#include "base/file.h"
 #include "ir/cost.h"
 
 typedef struct az_lower_options {
@@ -28,8 +29,16 @@ typedef struct az_lowered {
 bool az_module_lower(const az_module *module, const az_target *target,
 	const az_lower_options *options, az_arena *arena, az_lowered *out) AZ_NODISCARD;
 
+/* Records of adze_model; no part of the network. */
+#define AZ_INFO_SECTION ".data.rel.ro.adze_info"
+
 /* Adds the constant adze_model. */
 void az_model_describe(az_lowered *lowered, const az_module *module,
 	const az_lower_options *options, LLVMValueRef run, LLVMValueRef profile, az_arena *arena);
+
+/* The costs of a lowered module from the object made of it; what only executables carry (the
+ * description, NAME_profile) is not counted. Reports. */
+bool az_cost_read(const az_module *module, az_lowered *lowered, az_bytes object,
+	az_cost *out) AZ_NODISCARD;
 
 #endif

@@ -100,16 +100,12 @@ static void print_cost(const az_cost *cost, const char *path)
 	printf("  work   %10llu multiply-accumulates\n", (unsigned long long)cost->macs);
 }
 
-static bool report_cost(az_job *job, const az_module *module, const char *path)
+static void report_cost(az_job *job, const az_cost *cost, const char *path)
 {
-	az_cost cost;
-	if (!az_backend_cost.measure(module, &job->arena, &cost))
-		return false;
 	if (job->options.json)
-		az_print_json(cost_json(&cost, job->target, path));
+		az_print_json(cost_json(cost, job->target, path));
 	else
-		print_cost(&cost, path);
-	return true;
+		print_cost(cost, path);
 }
 
 static const char *output_path(az_job *job, const form_row *form, const char *symbol)
@@ -135,8 +131,10 @@ static bool write_header(az_job *job, const az_module *module, const char *path,
 static bool emit_native(az_job *job, const az_module *module, const form_row *form,
         const char *path, const char *symbol)
 {
+	az_cost cost;
 	az_emit_options options = {
 	        .emit = (az_emit)form->emit,
+	        .cost = &cost,
 	        .name = az_name_of(job->ctx, symbol),
 	        .model_info = az_path_base(&job->arena, job->options.args[0]),
 	};
@@ -150,7 +148,8 @@ static bool emit_native(az_job *job, const az_module *module, const form_row *fo
 		return false;
 	if (wants_header && !write_header(job, module, path, symbol))
 		return false;
-	return report_cost(job, module, path);
+	report_cost(job, &cost, path);
+	return true;
 }
 
 static bool compile(az_job *job, az_module *module, const form_row *form)
