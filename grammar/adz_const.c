@@ -61,7 +61,13 @@ static az_const *copy_blob(az_adz_state *s, az_name name, const az_type *type, c
 		az_error(s->ctx, s->data.loc, "\"%s\" was changed: its hash is %s", path, hash);
 		return NULL;
 	}
-	return az_const_new(s->module, name, type, s->mapped.data, false);
+	az_const *constant = az_const_new(s->module, name, type, s->mapped.data, false);
+	if (constant->size_bytes == s->mapped.size &&
+		memcmp(constant->data, s->mapped.data, s->mapped.size) == 0) {
+		constant->hash = s->data.hash;
+		constant->hashed = constant->data;
+	}
+	return constant;
 }
 
 static az_const *from_blob(az_adz_state *s, az_name name, const az_type *type)

@@ -10,9 +10,8 @@
 static bool write_blob(const az_module *module, const az_const *constant, const char *folder,
 	az_arena *arena)
 {
-	char hash[65];
-	az_const_hash(constant, hash);
-	char *path = az_path_join(arena, folder, az_arena_printf(arena, "%s.bin", hash));
+	char *path = az_path_join(arena, folder,
+		az_arena_printf(arena, "%s.bin", az_const_hash(constant)));
 	return az_file_exists(path) ||
 	       az_file_write(module->ctx, path, constant->data, constant->size_bytes, false);
 }

@@ -69,6 +69,8 @@ struct az_const {
 	size_t size_bytes;    /* of data */
 	bool splat;           /* every element equals the first */
 	const void *full;     /* az_const_data's expansion of a splat (kept) */
+	az_name hash;         /* SHA-256 of the bytes at `hashed`, once somebody asked (kept) */
+	const void *hashed;
 };
 
 typedef struct az_result {

@@ -49,8 +49,9 @@ bool az_quant_is_plain(const az_quant *quant);
 /* How many scales a quantizer along an axis of this type has: one per index, or one per group of
  * indices at every place of the other dimensions. */
 int64_t az_quant_scales(const az_quant *quant, const az_type *type);
-/* The blob file of a constant is named by this hash of its packed bytes. */
-void az_const_hash(const az_const *constant, char out[65]);
+/* The blob file of a constant is named by this hash of its packed bytes: 64 hexadecimal digits. It is
+ * computed once; whoever changes a constant puts other data in its place. */
+az_name az_const_hash(const az_const *constant);
 /* Whether the text writes the constant as a blob. */
 bool az_const_is_blob(const az_const *constant);
 

@@ -56,6 +56,8 @@ static void clone_const(az_module *to, const az_const *from, az_map *map, bool s
 	copy->splat = from->splat;
 	copy->size_bytes = from->size_bytes;
 	copy->data = share ? from->data : az_arena_dup(&to->arena, from->data, from->size_bytes);
+	copy->hash = from->hash;
+	copy->hashed = from->hash && from->hashed == from->data ? copy->data : NULL;
 	az_vec_push(&to->arena, &to->consts, copy);
 	copy_facts(&copy->value, &from->value);
 	az_map_put(&to->arena, map, &from->value, &copy->value);

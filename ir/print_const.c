@@ -16,9 +16,17 @@ bool az_const_is_blob(const az_const *constant)
 	return !constant->splat && constant->size_bytes >= AZ_BLOB_MIN;
 }
 
-void az_const_hash(const az_const *constant, char out[65])
+/* A memo: the constant is the same to everybody else. */
+az_name az_const_hash(const az_const *constant)
 {
-	az_sha256_hex(out, constant->data, constant->size_bytes);
+	az_const *memo = (az_const *)constant;
+	char hash[65];
+	if (memo->hash && memo->hashed == memo->data)
+		return memo->hash;
+	az_sha256_hex(hash, memo->data, memo->size_bytes);
+	memo->hash = az_name_of(memo->module->ctx, hash);
+	memo->hashed = memo->data;
+	return memo->hash;
 }
 
 /* From the bits, not through a double: that would quiet signalling NaNs. */
@@ -55,7 +63,6 @@ static void print_element(az_text *out, const az_const *constant, uint64_t i)
 
 void az_print_const(az_text *out, const az_const *constant)
 {
-	char hash[65];
 	az_text_add(out, "const ");
 	az_print_name(out, '@', constant->value.name);
 	az_text_add(out, " : ");
@@ -65,8 +72,8 @@ void az_print_const(az_text *out, const az_const *constant)
 		az_text_add(out, " = splat ");
 		print_element(out, constant, 0);
 	} else if (az_const_is_blob(constant)) {
-		az_const_hash(constant, hash);
-		az_text_add(out, " = blob \"%s\" %zu bytes", hash, constant->size_bytes);
+		az_text_add(out, " = blob \"%s\" %zu bytes", az_const_hash(constant),
+			constant->size_bytes);
 	} else {
 		uint64_t count = (uint64_t)az_type_numel(constant->value.type);
 		az_text_add(out, " = [");
