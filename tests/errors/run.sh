@@ -5,6 +5,7 @@
 # message contains the text; `# error@0: text` one that has no line. The errors found must be exactly
 # those stated, and the exit status 1. NAME.text beside NAME.adz is the whole output, carets included.
 set -u
+ADZE=$(realpath "$ADZE")
 cd "$(dirname "$0")" || exit 1
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
