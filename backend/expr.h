@@ -50,8 +50,13 @@ LLVMValueRef az_more(az_emitter *e, az_elem elem, bool max, LLVMValueRef a, LLVM
 
 /* To an integral float value, any magnitude; signs of zero and NaN are kept. */
 LLVMValueRef az_round_float(az_emitter *e, az_rounding mode, LLVMValueRef x);
+/* Towards zero, to a signed integer type of as many lanes; only for values that fit. */
+LLVMValueRef az_trunc_to_int(az_emitter *e, LLVMValueRef x, LLVMTypeRef type);
 /* f32 -> i32 for |x| < 2^22. */
 LLVMValueRef az_round_small(az_emitter *e, az_rounding mode, LLVMValueRef x);
+
+/* Towards zero, to i32 or i64; the value must fit. */
+LLVMValueRef az_truncate(az_emitter *e, LLVMValueRef x, LLVMTypeRef lane, bool is_signed);
 
 /* A register value wrapped (integers) or rounded (f16, bf16) to what its element can hold. */
 LLVMValueRef az_to_grid(az_emitter *e, az_elem elem, LLVMValueRef x);

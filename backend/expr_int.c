@@ -91,7 +91,7 @@ static LLVMValueRef float_to_int(az_emitter *e, az_elem to, LLVMValueRef x)
 		safe = az_is_f64(e, x) ? safe : LLVMBuildFPExt(e->b, safe, f64, "");
 		i = by_lanes(e, safe, NULL, wide_from_float, NULL);
 	} else {
-		i = is_signed || to.bits < 32 ? LLVMBuildFPToSI(e->b, safe, type, "")
+		i = is_signed || to.bits < 32 ? az_trunc_to_int(e, safe, type)
 					      : LLVMBuildFPToUI(e->b, safe, type, "");
 	}
 	uint64_t top =

@@ -51,12 +51,52 @@ LLVMValueRef az_round_to_int(az_emitter *e, LLVMValueRef x)
 	return LLVMBuildSub(e->b, bits, az_int_like(e, bits, MAGIC_F32_BITS), "");
 }
 
+/* Significand shifted to its place: |x| < 2^31, or the lane is unspecified. */
+static LLVMValueRef shift_to_int(az_emitter *e, LLVMValueRef x, LLVMTypeRef type)
+{
+	LLVMBuilderRef b = e->b;
+	LLVMValueRef bits = LLVMBuildBitCast(b, x, type, ""), zero = az_int(e, type, 0);
+	LLVMValueRef exponent = LLVMBuildAnd(b, LLVMBuildLShr(b, bits, az_int(e, type, 23), ""),
+		az_int(e, type, 255), "");
+	LLVMValueRef m = LLVMBuildOr(b, LLVMBuildAnd(b, bits, az_int(e, type, 0x7fffff), ""),
+		az_int(e, type, 0x800000), "");
+	LLVMValueRef right = LLVMBuildSub(b, az_int(e, type, 127 + 23), exponent, "");
+	LLVMValueRef left = LLVMBuildSub(b, zero, right, "");
+	LLVMValueRef all = az_int(e, type, 31);
+	LLVMValueRef far = az_icmp(e, LLVMIntSGT, right, all);
+	LLVMValueRef small = LLVMBuildLShr(b, m, az_choose(e, far, all, right), "");
+	LLVMValueRef large = LLVMBuildShl(b, m, left, "");
+	m = az_choose(e, az_icmp(e, LLVMIntSGE, right, zero), small, large);
+	LLVMValueRef negative = az_icmp(e, LLVMIntSLT, bits, zero);
+	return az_choose(e, negative, LLVMBuildSub(b, zero, m, ""), m);
+}
+
+/* QEMU 7.2 stops with an assertion at the vector conversion with its own rounding (vfcvt.rtz). */
+LLVMValueRef az_trunc_to_int(az_emitter *e, LLVMValueRef x, LLVMTypeRef type)
+{
+	bool vector = LLVMGetTypeKind(LLVMTypeOf(x)) == LLVMVectorTypeKind;
+	bool narrow = !az_is_f64(e, x) && type == az_type_like(e->i32, x);
+	if (e->target->arch == AZ_ARCH_RISCV64 && vector && narrow)
+		return shift_to_int(e, x, type);
+	return LLVMBuildFPToSI(e->b, x, type, "");
+}
+
+LLVMValueRef az_truncate(az_emitter *e, LLVMValueRef x, LLVMTypeRef lane, bool is_signed)
+{
+	LLVMTypeRef type = az_type_like(lane, x);
+	/* Emulators of 2022 stop at RISC-V's narrowing conversion, so it is done in two steps. */
+	if (e->target->arch == AZ_ARCH_RISCV64 && lane == e->i32 && az_is_f64(e, x))
+		return LLVMBuildTrunc(e->b, LLVMBuildFPToSI(e->b, x, az_type_like(e->i64, x), ""),
+			type, "");
+	return is_signed ? LLVMBuildFPToSI(e->b, x, type, "") : LLVMBuildFPToUI(e->b, x, type, "");
+}
+
 LLVMValueRef az_round_small(az_emitter *e, az_rounding mode, LLVMValueRef x)
 {
 	if (mode == AZ_rounding_even)
 		return az_round_to_int(e, x);
 	LLVMTypeRef type = az_type_like(e->i32, x);
-	LLVMValueRef i = LLVMBuildFPToSI(e->b, x, type, "");
+	LLVMValueRef i = az_trunc_to_int(e, x, type);
 	if (mode == AZ_rounding_zero)
 		return i;
 	LLVMValueRef back = LLVMBuildSIToFP(e->b, i, LLVMTypeOf(x), "");
