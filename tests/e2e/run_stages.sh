@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Text is the interface: every stage reads back to its own bytes, and compiling goes on from any of them to
+# the object that the ONNX file gives. Two compilations give the same bytes in every form.
+. tests/e2e/lib.sh
+
+# stages NAME MODEL OPTIONS...: all of this for one network.
+stages() {
+	local name=$1 model=$2 folder=$work/$1.stages count=0
+	shift 2
+	try_run "$name: compile" "$ADZE" compile "$model" "$@" --emit=obj --name=net -o "$work/whole.o" --verify-each \
+		--print-after=all --print-folder="$folder" || return
+	try_run "$name: compile again" "$ADZE" compile "$model" "$@" --emit=obj --name=net -o "$work/again.o"
+	same "$name: two compilations" "$work/whole.o" "$work/again.o"
+	same "$name: two headers" "$work/whole.h" "$work/again.h"
+	for stage in "$folder"/*.adz; do
+		count=$((count + 1))
+		"$ADZE" opt "$stage" --blobs="$folder/blobs" >"$work/back.adz" 2>"$work/said" ||
+			{ fail "$name: reading $(basename "$stage"): $(tail -n 3 "$work/said")"; continue; }
+		same "$name: round trip" "$stage" "$work/back.adz"
+		try_run "$name: compile from $(basename "$stage")" "$ADZE" compile "$stage" --blobs="$folder/blobs" "$@" \
+			--emit=obj --name=net -o "$work/from.o" || continue
+		same "$name: $(basename "$stage")" "$work/whole.o" "$work/from.o"
+	done
+	[ $count -ge 5 ] || fail "$name: $count stages only"
+}
+
+calib=$example/calibration.npy
+stages float $example/digits.onnx --float
+stages int8 $example/digits.onnx --calib=$calib
+stages cross $example/digits.onnx --calib=$calib --target=riscv64-linux --attr=+v
+
+for form in exe obj asm llvm so adz; do
+	try_run "emit $form" "$ADZE" compile $example/digits.onnx --calib=$calib --emit=$form --name=net -o "$work/one" &&
+		try_run "emit $form" "$ADZE" compile $example/digits.onnx --calib=$calib --emit=$form --name=net -o "$work/two" &&
+		same "--emit=$form twice" "$work/one" "$work/two"
+done
+
+# The real networks, when they are there.
+models=../shared/data/models
+if [ -d $models ]; then
+	for network in resnet8_cifar10_f32 dscnn_kws_f32 mobilenetv1_025_128_f32; do
+		model=$(echo $models/$network/model.onnx*)
+		stages $network "$model" --float
+	done
+	stages resnet8_int8 $models/resnet8_cifar10_f32/model.onnx --calib-limit=20 --input-layout=nhwc \
+		--calib=../shared/data/cifar10/train2000_images.npy.xz
+else
+	echo "skipped the networks of the data pack: no ../shared/data"
+fi
+finish
