@@ -69,7 +69,7 @@ static bool emit(const az_module *module, const az_target *target, const az_emit
 {
 	bool exe = options->emit == AZ_EMIT_EXE;
 	az_lower_options how = {.name = options->name,
-		.profile = exe,
+		.profile = exe || options->emit == AZ_EMIT_OBJ,
 		.describe = exe,
 		.info = options->model_info};
 	az_lowered lowered;

@@ -14,9 +14,17 @@ static bool starts(const char *text, const char *with)
 	return text && strncmp(text, with, strlen(with)) == 0;
 }
 
+static bool ends(const char *text, const char *with)
+{
+	size_t n = strlen(text), m = strlen(with);
+	return n >= m && strcmp(text + n - m, with) == 0;
+}
+
+/* NAME_profile and adze_model stand in sections of their own, which are not the network's. */
 static void add_section(az_cost *out, const char *name, uint64_t size)
 {
-	if (!name || strcmp(name, AZ_INFO_SECTION) == 0)
+	bool apart = name && starts(name, ".text.") && ends(name, "_profile");
+	if (!name || apart || strcmp(name, AZ_INFO_SECTION) == 0)
 		return;
 	if (starts(name, ".text"))
 		out->text_bytes += size;
@@ -41,8 +49,7 @@ static void read_sections(LLVMBinaryRef binary, az_cost *out)
 }
 
 /* A function's size counts for the first layer that calls it. */
-static void add_symbol(const az_lowered *lowered, const char *name, uint64_t address, uint64_t size,
-	az_cost *out)
+static void add_symbol(const az_lowered *lowered, const char *name, uint64_t size)
 {
 	for (uint32_t i = 0; i < lowered->layer_count; i++) {
 		if (strcmp(lowered->symbol[i], name) == 0) {
@@ -50,19 +57,15 @@ static void add_symbol(const az_lowered *lowered, const char *name, uint64_t add
 			return;
 		}
 	}
-	/* NAME_run is the last function of the network, before NAME_profile. */
-	if (strcmp(name, lowered->llvm.entry) == 0)
-		out->text_bytes = AZ_MIN(address + size, out->text_bytes);
 }
 
-static void read_symbols(LLVMBinaryRef binary, const az_lowered *lowered, az_cost *out)
+static void read_symbols(LLVMBinaryRef binary, const az_lowered *lowered)
 {
 	LLVMSymbolIteratorRef at = LLVMObjectFileCopySymbolIterator(binary);
 	while (!LLVMObjectFileIsSymbolIteratorAtEnd(binary, at)) {
 		const char *name = LLVMGetSymbolName(at);
 		if (name)
-			add_symbol(lowered, name, LLVMGetSymbolAddress(at), LLVMGetSymbolSize(at),
-				out);
+			add_symbol(lowered, name, LLVMGetSymbolSize(at));
 		LLVMMoveToNextSymbol(at);
 	}
 	LLVMDisposeSymbolIterator(at);
@@ -76,7 +79,7 @@ static bool read_object(az_ctx *ctx, az_bytes object, const az_lowered *lowered,
 	LLVMBinaryRef binary = LLVMCreateBinary(buffer, NULL, &message);
 	if (binary) {
 		read_sections(binary, out);
-		read_symbols(binary, lowered, out);
+		read_symbols(binary, lowered);
 		LLVMDisposeBinary(binary);
 	} else {
 		(void)az_error(ctx, AZ_LOC_NONE, "cannot read the object just made: %s", message);

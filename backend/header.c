@@ -104,6 +104,14 @@ static void add_sizes(writer *w, const az_func *main, uint64_t arena_bytes)
 	az_text_add(out, "#define %s_ARENA_ALIGN %d\n", w->upper, AZ_ARENA_ALIGN);
 }
 
+static uint32_t layer_count(const az_func *main)
+{
+	uint32_t count = 0;
+	for (const az_op *op = main->first; op; op = op->next)
+		count += op->code == AZ_OP_call;
+	return count;
+}
+
 char *az_backend_header(const az_module *module, const az_target *target, const char *name,
 	az_arena *arena)
 {
@@ -125,13 +133,18 @@ char *az_backend_header(const az_module *module, const az_target *target, const 
 		"in several threads at\n"
 		" * once, each with its own arena. pool is NULL: one thread. It returns 0. */\n",
 		w.upper, w.upper);
-	az_text_add(out, "#ifndef %s_H\n#define %s_H\n\n", w.upper, w.upper);
+	az_text_add(out, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n\n", w.upper, w.upper);
 	add_sizes(&w, main, az_plan_arena_bytes(module));
 	az_text_add(out,
 		"\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nstruct adze_parallel;\n\n"
 		"int %s_run(const void *const inputs[], void *const outputs[], void *arena,\n"
-		"\tconst struct adze_parallel *pool);\n"
+		"\tconst struct adze_parallel *pool);\n\n"
+		"/* The same (in the object, not in a shared object), and now() is called at the "
+		"start and after each\n"
+		" * of the %" PRIu32 " layers; stamps gets what it returns. */\n"
+		"int %s_profile(const void *const inputs[], void *const outputs[], void *arena,\n"
+		"\tconst struct adze_parallel *pool, uint64_t (*now)(void), uint64_t *stamps);\n"
 		"\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
-		name);
+		name, layer_count(main), name);
 	return out->v;
 }

@@ -280,6 +280,8 @@ static LLVMValueRef emit_run(lower *l, bool profile)
 	const char *symbol =
 		az_arena_printf(l->arena, "%s_%s", l->options->name, profile ? "profile" : "run");
 	LLVMValueRef func = az_llvm_function(&l->out->llvm, symbol, run_type(e, profile), false);
+	if (profile) /* apart, so that a linker can leave it out */
+		LLVMSetSection(func, az_arena_printf(l->arena, ".text.%s", symbol));
 	l->inputs = LLVMGetParam(func, 0);
 	l->outputs = LLVMGetParam(func, 1);
 	l->arena_at = LLVMGetParam(func, 2);

@@ -275,12 +275,15 @@ static void set_x86(az_target *t)
 	t->vector_bytes = wide ? 64 : has(t, "avx2") ? 32 : 16;
 	t->vector_registers = wide ? 32 : 16;
 	t->has_fma = has(t, "fma");
-	if (wide)
+	if (wide) {
 		t->dot = has(t, "avx512vnni") ? AZ_DOT_VNNI512 : AZ_DOT_AVX512BW;
-	else if (has(t, "avx2"))
-		t->dot = has(t, "avxvnni") ? AZ_DOT_VNNI256 : AZ_DOT_AVX2;
-	else
+	} else if (has(t, "avx2")) {
+		/* The same instruction in two encodings. */
+		bool vnni = has(t, "avxvnni") || (has(t, "avx512vnni") && has(t, "avx512vl"));
+		t->dot = vnni ? AZ_DOT_VNNI256 : AZ_DOT_AVX2;
+	} else {
 		t->dot = AZ_DOT_SSE2;
+	}
 }
 
 static void set_vectors(az_target *t)

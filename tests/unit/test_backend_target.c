@@ -22,6 +22,8 @@ static void table(void)
 		{"x86_64-linux", "x86-64-v3", NULL, AZ_ARCH_X86_64, AZ_DOT_AVX2, 32, 16, true},
 		{"x86_64-linux", "haswell", "+avxvnni", AZ_ARCH_X86_64, AZ_DOT_VNNI256, 32, 16,
 			true},
+		{"x86_64-linux", "x86-64-v3", "+avx512vl,+avx512vnni", AZ_ARCH_X86_64,
+			AZ_DOT_VNNI256, 32, 16, true},
 		{"x86_64-linux", "x86-64-v4", NULL, AZ_ARCH_X86_64, AZ_DOT_AVX512BW, 64, 32, true},
 		{"x86_64-linux", "znver4", NULL, AZ_ARCH_X86_64, AZ_DOT_VNNI512, 64, 32, true},
 		{"x86_64-linux", "znver4", "-avx512vl", AZ_ARCH_X86_64, AZ_DOT_AVX2, 32, 16, true},
