@@ -5,6 +5,7 @@
 
 #include "driver/driver.h"
 #include "frontend/onnx.h"
+#include "ir/print.h"
 
 static json_object *text(const char *s)
 {
@@ -26,8 +27,8 @@ int az_verb_targets(az_job *job)
 			json_object_array_add(json, o);
 		} else {
 			printf("%-20s --target=%s --cpu=%s%s%s\n%-20s %s\n", row.name, row.triple,
-			        row.cpu, row.attrs && row.attrs[0] ? " --attr=" : "",
-			        row.attrs ? row.attrs : "", "", row.doc);
+				row.cpu, row.attrs && row.attrs[0] ? " --attr=" : "",
+				row.attrs ? row.attrs : "", "", row.doc);
 		}
 	}
 	if (json)
@@ -35,22 +36,38 @@ int az_verb_targets(az_job *job)
 	return AZ_EXIT_DONE;
 }
 
-static void print_attribute(const az_attr_desc *attr)
+/* What the attribute counts as when it is left out. */
+static void print_default(az_arena *arena, az_opcode code, const az_attr_desc *attr)
+{
+	az_attrs attrs;
+	az_text out = {.arena = arena};
+	if (attr->kind == AZ_ATTR_word || attr->kind == AZ_ATTR_func)
+		return;
+	if (attr->init.fill) {
+		printf(", missing entries are %d", (int)attr->init.i);
+		return;
+	}
+	az_attrs_init(code, &attrs);
+	az_attr_print(&out, attr, &attrs);
+	printf(" = %s", out.v);
+}
+
+static void print_attribute(az_arena *arena, az_opcode code, const az_attr_desc *attr)
 {
 	uint32_t count;
 	const char *const *words = az_enum_words(attr->kind, &count);
 	printf("    %s: ", attr->name);
-	if (!words) {
-		printf("%s\n", az_attr_kind_name(attr->kind));
-		return;
-	}
 	for (uint32_t i = 0; i < count; i++)
 		printf("%s%s", i ? " | " : "", words[i]);
+	if (!words)
+		printf("%s", az_attr_kind_name(attr->kind));
+	print_default(arena, code, attr);
 	putchar('\n');
 }
 
-static void print_op(const az_op_desc *op)
+static void print_op(az_arena *arena, az_opcode code)
 {
+	const az_op_desc *op = &az_op_table[code];
 	printf("%s", op->name);
 	if (op->args_min == op->args_max)
 		printf("  %u operand%s", op->args_min, op->args_min == 1 ? "" : "s");
@@ -60,7 +77,7 @@ static void print_op(const az_op_desc *op)
 		printf(", %u to %u results", op->results_min, op->results_max);
 	printf("\n    %s\n", op->doc);
 	for (uint32_t i = 0; i < op->attr_count; i++)
-		print_attribute(&op->attrs[i]);
+		print_attribute(arena, code, &op->attrs[i]);
 }
 
 static json_object *op_json(const az_op_desc *op)
@@ -110,7 +127,7 @@ int az_verb_ops(az_job *job)
 		if (ops)
 			json_object_array_add(ops, op_json(&az_op_table[i]));
 		else
-			print_op(&az_op_table[i]);
+			print_op(&job->arena, (az_opcode)i);
 	if (!onnx)
 		printf("\nONNX operators imported\n");
 	for (const az_onnx_op_info *info = az_onnx_op_infos; info->name; info++)

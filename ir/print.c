@@ -132,8 +132,9 @@ static void print_value(az_text *out, const az_value *value)
 		az_text_add_char(out, '_');
 }
 
-static void print_attr_value(az_text *out, const az_attr_desc *desc, const void *at)
+void az_attr_print(az_text *out, const az_attr_desc *desc, const az_attrs *attrs)
 {
+	const void *at = (const char *)attrs + desc->offset;
 	unsigned word;
 	uint32_t count;
 	switch (desc->kind) {
@@ -195,7 +196,7 @@ static void print_attrs(az_text *out, const az_op *op)
 		if (callee || az_attr_is_default(attr, &op->attr))
 			continue;
 		az_text_add(out, "%s %s = ", first ? "" : ",", attr->name);
-		print_attr_value(out, attr, (const char *)&op->attr + attr->offset);
+		az_attr_print(out, attr, &op->attr);
 		first = false;
 	}
 }

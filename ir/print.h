@@ -12,6 +12,8 @@
 #define AZ_BLOB_MIN 256
 
 void az_module_print(az_text *out, const az_module *module);
+/* The value of one attribute as text writes it. */
+void az_attr_print(az_text *out, const az_attr_desc *desc, const az_attrs *attrs);
 void az_func_print(az_text *out, const az_func *func); /* alone, for merging equal functions */
 /* Writes the blobs that the text refers to and that are not there yet. Reports. */
 bool az_blobs_write(const az_module *module, const char *folder) AZ_NODISCARD;
