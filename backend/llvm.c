@@ -14,6 +14,22 @@
 
 #include "backend/features.h"
 
+/* "stack frame size (N) exceeds limit (0) in function 'NAME'". NAME_profile is for measuring and
+ * not counted. */
+static void note_frame(az_llvm *llvm, const char *text)
+{
+	uint64_t bytes = strtoull(text + strlen("stack frame size ("), NULL, 10);
+	const char *quote = strchr(text, '\'');
+	const char *name = quote ? quote + 1 : "";
+	size_t length = strcspn(name, "'"), suffix = strlen("_profile");
+	if (length > suffix && memcmp(name + length - suffix, "_profile", suffix) == 0)
+		return;
+	bool entry = llvm->entry && strlen(llvm->entry) == length &&
+		     memcmp(name, llvm->entry, length) == 0;
+	uint64_t *most = entry ? &llvm->entry_frame_bytes : &llvm->other_frame_bytes;
+	*most = AZ_MAX(*most, bytes);
+}
+
 /* LLVM calls this from the middle of its work, so nothing here allocates from an arena (which might
  * jump): the first error is kept as text, frames as numbers. */
 static void on_diagnostic(LLVMDiagnosticInfoRef info, void *data)
@@ -25,14 +41,7 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *data)
 		if (!llvm->fault[0])
 			(void)snprintf(llvm->fault, sizeof llvm->fault, "%s", text);
 	} else if (frame) {
-		uint64_t bytes = strtoull(frame + strlen("stack frame size ("), NULL, 10);
-		const char *name = strstr(frame, "function '");
-		bool entry = name && llvm->entry &&
-			     strncmp(name + strlen("function '"), llvm->entry,
-				     strlen(llvm->entry)) == 0 &&
-			     name[strlen("function '") + strlen(llvm->entry)] == '\'';
-		uint64_t *most = entry ? &llvm->entry_frame_bytes : &llvm->other_frame_bytes;
-		*most = AZ_MAX(*most, bytes);
+		note_frame(llvm, frame);
 	}
 	LLVMDisposeMessage(text);
 }
