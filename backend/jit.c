@@ -37,10 +37,10 @@ struct az_exec {
 
 /* --- Making it placed ----------------------------------------------------------------------- */
 
-/* A selected module has chosen its target; others get this machine. NULL after reporting. */
+/* A module that names its target gets it, others this machine. NULL after reporting. */
 static const az_target *target_of(const az_module *module)
 {
-	if (module->stage < AZ_STAGE_SELECTED)
+	if (!module->target)
 		return az_target_get(module->ctx, NULL, NULL, NULL);
 	const az_target *target =
 		az_target_get(module->ctx, module->target, module->cpu, module->features);

@@ -6,8 +6,21 @@
 #include "driver/driver.h"
 #include "ir/eval/eval.h"
 
-bool az_runner_open(az_runner *runner, az_job *job, const az_module *module, bool interpret)
+/* The network runs as code for --cpu and --attr, when they are given. */
+static void set_target(const az_job *job, az_module *module)
 {
+	const az_options *o = &job->options;
+	if (module->target || !(o->cpu || o->attr))
+		return;
+	module->target = az_name_of(job->ctx, job->target->triple);
+	module->cpu = az_name_of(job->ctx, job->target->cpu);
+	module->features = az_name_of(job->ctx, job->target->features);
+}
+
+bool az_runner_open(az_runner *runner, az_job *job, az_module *module, bool interpret)
+{
+	if (!interpret)
+		set_target(job, module);
 	*runner = (az_runner){.job = job, .main = az_module_main(module)};
 	runner->api = interpret ? &az_eval_exec : &az_backend_jit;
 	runner->exec = runner->api->compile(module);

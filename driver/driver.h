@@ -54,7 +54,7 @@ typedef struct az_runner {
 	const az_exec_api *api;
 	az_exec *exec;
 } az_runner;
-bool az_runner_open(az_runner *runner, az_job *job, const az_module *module, bool interpret);
+bool az_runner_open(az_runner *runner, az_job *job, az_module *module, bool interpret);
 void az_runner_close(az_runner *runner);
 /* Runs N batches when every input's first dimension is N times the network's and every output's
  * first dimension is the batch; outputs are stacked. Results in the arena. Reports. */
