@@ -3,7 +3,7 @@
  * The kernel `depthwise`: convolutions with one filter per channel, in f32 and in 8-bit integers. Lanes are
  * channels; a few neighbouring pixels of a row share the loaded columns. Packed weights are
  * [tap][channel], as stored; their zero point is subtracted in registers. */
-#include "backend/contract.h"
+#include "backend/depthwise.h"
 #include "backend/kernels.h"
 
 #include <string.h>
@@ -14,8 +14,7 @@ enum { TILE_W, TILE_LANES, TILE_SAFE, TILE_COUNT };
 
 static bool read(const az_func *func, az_contract *c)
 {
-	return az_contract_read(func, c) && !c->is_matmul && c->groups > 1 && c->group_in == 1 &&
-	       c->group_out == 1 && c->kernel_w <= 32;
+	return az_dw_read(func, c) && c->kernel_w <= 32;
 }
 
 static int64_t input_columns(const az_contract *c, int64_t pixels)
@@ -63,12 +62,6 @@ typedef struct dw_code {
 	uint32_t lanes, elem;
 } dw_code;
 
-/* A rectangle: pixels of one row. */
-typedef struct dw_row {
-	LLVMValueRef x, w, image, row, column, channel;
-	uint32_t pixels, valid;
-} dw_row;
-
 /* Bytes as 16-bit lanes; floats as they are. */
 static LLVMValueRef load_lanes(dw_code *code, az_elem elem, LLVMValueRef at)
 {
@@ -102,7 +95,7 @@ static LLVMValueRef multiply_add(dw_code *code, LLVMValueRef x, LLVMValueRef w, 
 }
 
 /* One row of taps. */
-static void tap_row(dw_code *code, const dw_row *r, LLVMValueRef x, LLVMValueRef w,
+static void tap_row(dw_code *code, const az_dw_patch *r, LLVMValueRef x, LLVMValueRef w,
 	LLVMValueRef *acc)
 {
 	az_emitter *e = code->e;
@@ -121,8 +114,9 @@ static void tap_row(dw_code *code, const dw_row *r, LLVMValueRef x, LLVMValueRef
 	}
 }
 
-static void emit_row(dw_code *code, const dw_row *r)
+static void emit_row(void *data, const az_dw_patch *r)
 {
+	dw_code *code = data;
 	az_emitter *e = code->e;
 	const az_contract *c = code->c;
 	LLVMTypeRef type = az_vec_type(c->is_float ? e->f32 : e->i32, code->lanes);
@@ -141,7 +135,8 @@ static void emit_row(dw_code *code, const dw_row *r)
 	az_loop_begin(e, &loop, az_index(e, 0), az_index(e, c->kernel_h), unroll, r->pixels, acc);
 	memcpy(acc, loop.carried, r->pixels * sizeof *acc);
 	LLVMValueRef x = az_at(e, r->x, az_mul(e, loop.i, x_row));
-	LLVMValueRef w = az_at(e, r->w, az_mul(e, loop.i, w_row));
+	LLVMValueRef w = az_at(e, code->params[c->w], az_mul(e, r->channel, code->elem));
+	w = az_at(e, w, az_mul(e, loop.i, w_row));
 	for (int64_t u = 0; u < unroll; u++)
 		tap_row(code, r, az_at_const(e, x, u * x_row), az_at_const(e, w, u * w_row), acc);
 	az_loop_end(e, &loop, acc);
@@ -149,48 +144,6 @@ static void emit_row(dw_code *code, const dw_row *r)
 		loop.carried[m] = LLVMBuildFAdd(e->b, loop.carried[m], bias, "");
 	az_epilogue_begin(&code->ep, r->image, r->row, r->column, r->channel, code->lanes);
 	az_epilogue_patch(&code->ep, loop.carried, 1, r->pixels, 1, r->valid);
-}
-
-static void columns(dw_code *code, dw_row *r, LLVMValueRef x_row, int64_t step)
-{
-	az_emitter *e = code->e;
-	const az_contract *c = code->c;
-	int64_t whole = c->out_w / step * step, x_column = c->stride_w * c->channels * code->elem;
-	if (whole > 0) {
-		az_loop loop;
-		az_loop_begin(e, &loop, az_index(e, 0), az_index(e, whole), step, 0, NULL);
-		r->x = az_at(e, x_row, az_mul(e, loop.i, x_column));
-		r->column = loop.i;
-		r->pixels = (uint32_t)step;
-		emit_row(code, r);
-		az_loop_end(e, &loop, NULL);
-	}
-	if (whole < c->out_w) {
-		r->x = az_at_const(e, x_row, whole * x_column);
-		r->column = az_index(e, whole);
-		r->pixels = (uint32_t)(c->out_w - whole);
-		emit_row(code, r);
-	}
-}
-
-/* All pixels of one block of channels. */
-static void pixels(dw_code *code, dw_row *r, int64_t step)
-{
-	az_emitter *e = code->e;
-	const az_contract *c = code->c;
-	LLVMValueRef offset = az_mul(e, r->channel, code->elem);
-	LLVMValueRef x = az_at(e, code->params[c->x], offset);
-	r->w = az_at(e, code->params[c->w], offset);
-	az_loop images, rows;
-	az_loop_begin(e, &images, az_index(e, 0), az_index(e, c->batch), 1, 0, NULL);
-	az_loop_begin(e, &rows, az_index(e, 0), az_index(e, c->out_h), 1, 0, NULL);
-	r->image = images.i;
-	r->row = rows.i;
-	LLVMValueRef line =
-		az_add(e, az_mul(e, images.i, c->height), az_mul(e, rows.i, c->stride_h));
-	columns(code, r, az_at(e, x, az_mul(e, line, c->width * c->channels * code->elem)), step);
-	az_loop_end(e, &rows, NULL);
-	az_loop_end(e, &images, NULL);
 }
 
 bool az_depthwise_emit(az_emitter *e, const az_func *func, const az_tile *tile,
@@ -207,20 +160,7 @@ bool az_depthwise_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[TILE_SAFE] != 0};
 	az_allow_vectors(e, code.lanes * 4);
 	az_epilogue_border(e, &c.epilogue, params[func->params.count]);
-	int64_t whole = c.channels / code.lanes * code.lanes;
-	dw_row r = {.valid = code.lanes};
-	if (whole > 0) {
-		az_loop blocks;
-		az_loop_begin(e, &blocks, az_index(e, 0), az_index(e, whole), code.lanes, 0, NULL);
-		r.channel = blocks.i;
-		pixels(&code, &r, tile->v[TILE_W]);
-		az_loop_end(e, &blocks, NULL);
-	}
-	if (whole < c.channels) {
-		r.channel = az_index(e, whole);
-		r.valid = (uint32_t)(c.channels - whole);
-		pixels(&code, &r, tile->v[TILE_W]);
-	}
+	az_dw_nest(e, &c, params[c.x], tile->v[TILE_W], code.lanes, emit_row, &code);
 	return true;
 }
 

@@ -55,11 +55,11 @@ static LLVMValueRef scaled(packing *p, LLVMValueRef acc, uint32_t j)
 	return az_round_to_int(e, x);
 }
 
-/* Four vectors of 32 bits as one of bytes: vector t at bytes [t * lanes, (t + 1) * lanes). */
-static LLVMValueRef pack_four(packing *p, const LLVMValueRef q[4])
+/* Four vectors of 32 bits as one of bytes, interleaved: the four bytes of vector t from its 128-bit part l
+ * stand at dword 4 l + t. */
+static LLVMValueRef pack_interleaved(packing *p, const LLVMValueRef q[4])
 {
 	az_emitter *e = p->code->e;
-	uint32_t lanes = p->code->lanes;
 	LLVMValueRef half[2];
 	for (uint32_t i = 0; i < 2; i++) {
 		half[i] = pack_words(p, q[2 * i], q[2 * i + 1]);
@@ -81,9 +81,18 @@ static LLVMValueRef pack_four(packing *p, const LLVMValueRef q[4])
 		bytes = az_intrinsic(e, p->is_signed ? "llvm.smin" : "llvm.umin", &type, 1, args,
 			2);
 	}
+	return bytes;
+}
+
+/* Four vectors of 32 bits as one of bytes: vector t at bytes [t * lanes, (t + 1) * lanes). */
+static LLVMValueRef pack_four(packing *p, const LLVMValueRef q[4])
+{
+	az_emitter *e = p->code->e;
+	uint32_t lanes = p->code->lanes;
+	LLVMValueRef bytes = pack_interleaved(p, q);
+	LLVMTypeRef type = LLVMTypeOf(bytes);
 	if (lanes == 4)
 		return bytes;
-	/* Packing works within 128 bits: the four bytes of vector t from part l stand at 4 l + t. */
 	LLVMValueRef index[16];
 	for (uint32_t i = 0; i < lanes; i++)
 		index[i] = LLVMConstInt(e->i32, i % (lanes / 4) * 4 + i / (lanes / 4), 0);
@@ -123,6 +132,34 @@ static void store(packing *p, LLVMValueRef bytes, uint32_t first, uint32_t count
 	}
 }
 
+static packing begin(az_epilogue_code *code)
+{
+	const az_op *op = code->ep->requantize;
+	az_elem elem = op->results[0]->type->elem;
+	az_ints clamp = op->attr.requantize.clamp;
+	packing p = {.code = code, .op = op};
+	p.is_signed = az_elem_is_signed(elem);
+	p.zero = op->attr.requantize.zero;
+	p.lo = clamp.count == 2 ? clamp.v[0] : az_elem_min(elem);
+	p.hi = clamp.count == 2 ? clamp.v[1] : az_elem_max(elem);
+	return p;
+}
+
+void az_epilogue_pack_quads(az_epilogue_code *code, const LLVMValueRef *x, uint32_t pixels,
+	uint32_t valid)
+{
+	packing p = begin(code);
+	/* The block's scales: four vectors, as many numbers as it has bytes. */
+	for (uint32_t m = 0; m < pixels; m++) {
+		LLVMValueRef q[4];
+		for (uint32_t t = 0; t < 4; t++)
+			q[t] = scaled(&p, x[m * 4 + t], t);
+		LLVMValueRef bytes = pack_interleaved(&p, q);
+		LLVMValueRef at = az_epilogue_address(code, 0, m, 0);
+		az_store(code->e, az_first_lanes(code->e, bytes, valid), at, 1);
+	}
+}
+
 bool az_epilogue_pack(az_epilogue_code *code, LLVMValueRef *x, uint32_t rows, uint32_t columns,
 	uint32_t vectors, uint32_t last_lanes)
 {
@@ -132,13 +169,9 @@ bool az_epilogue_pack(az_epilogue_code *code, LLVMValueRef *x, uint32_t rows, ui
 	const az_value *scale = op->args[1].value;
 	if (scale->kind != AZ_VALUE_PARAM || code->ep->spread[scale->index] == AZ_SPREAD_FULL)
 		return false;
-	az_elem elem = op->results[0]->type->elem;
-	az_ints clamp = op->attr.requantize.clamp;
-	packing p = {.code = code, .op = op, .columns = columns, .vectors = vectors};
-	p.is_signed = az_elem_is_signed(elem);
-	p.zero = op->attr.requantize.zero;
-	p.lo = clamp.count == 2 ? clamp.v[0] : az_elem_min(elem);
-	p.hi = clamp.count == 2 ? clamp.v[1] : az_elem_max(elem);
+	packing p = begin(code);
+	p.columns = columns;
+	p.vectors = vectors;
 	p.last_lanes = last_lanes;
 	uint32_t total = rows * columns * vectors;
 	for (uint32_t i = 0; i < total; i += 4) {

@@ -395,22 +395,22 @@ static void every_target(void)
 
 static void int_convolutions(void)
 {
-	many(random_spec, false, 60);
+	many(random_spec, false, 40);
 }
 
 static void float_convolutions(void)
 {
-	many(random_spec, true, 30);
+	many(random_spec, true, 20);
 }
 
 static void int_products(void)
 {
-	many(random_matmul, false, 25);
+	many(random_matmul, false, 15);
 }
 
 static void float_products(void)
 {
-	many(random_matmul, true, 25);
+	many(random_matmul, true, 15);
 }
 
 void test_kernels(void)
