@@ -91,8 +91,7 @@ static LLVMValueRef float_to_int(az_emitter *e, az_elem to, LLVMValueRef x)
 		safe = az_is_f64(e, x) ? safe : LLVMBuildFPExt(e->b, safe, f64, "");
 		i = by_lanes(e, safe, NULL, wide_from_float, NULL);
 	} else {
-		i = is_signed || to.bits < 32 ? az_trunc_to_int(e, safe, type)
-					      : LLVMBuildFPToUI(e->b, safe, type, "");
+		i = az_truncate(e, safe, to.bits > 32 ? e->i64 : e->i32, is_signed || to.bits < 32);
 	}
 	uint64_t top =
 		to.bits - is_signed == 64 ? UINT64_MAX : (UINT64_C(1) << (to.bits - is_signed)) - 1;

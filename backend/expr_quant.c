@@ -45,9 +45,7 @@ static LLVMValueRef quantize_wide(az_emitter *e, az_rounding mode, az_elem elem,
 	LLVMTypeRef f64 = az_type_like(e->f64, t);
 	LLVMValueRef r = LLVMBuildFPExt(e->b, az_round_float(e, mode, t), f64, "");
 	r = LLVMBuildFAdd(e->b, r, LLVMBuildSIToFP(e->b, zero, f64, ""), "");
-	LLVMTypeRef i32 = az_type_like(e->i32, t);
-	return az_elem_is_signed(elem) ? LLVMBuildFPToSI(e->b, r, i32, "")
-				       : LLVMBuildFPToUI(e->b, r, i32, "");
+	return az_truncate(e, r, e->i32, az_elem_is_signed(elem));
 }
 
 /* Clamp, round, add zero: what quantize and requantize share once they have the real quotient. */

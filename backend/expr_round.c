@@ -71,24 +71,29 @@ static LLVMValueRef shift_to_int(az_emitter *e, LLVMValueRef x, LLVMTypeRef type
 	return az_choose(e, negative, LLVMBuildSub(b, zero, m, ""), m);
 }
 
-/* QEMU 7.2 stops with an assertion at the vector conversion with its own rounding (vfcvt.rtz). */
-LLVMValueRef az_trunc_to_int(az_emitter *e, LLVMValueRef x, LLVMTypeRef type)
+static LLVMValueRef convert(az_emitter *e, LLVMValueRef x, LLVMTypeRef type, bool is_signed)
 {
-	bool vector = LLVMGetTypeKind(LLVMTypeOf(x)) == LLVMVectorTypeKind;
-	bool narrow = !az_is_f64(e, x) && type == az_type_like(e->i32, x);
-	if (e->target->arch == AZ_ARCH_RISCV64 && vector && narrow)
-		return shift_to_int(e, x, type);
-	return LLVMBuildFPToSI(e->b, x, type, "");
+	return is_signed ? LLVMBuildFPToSI(e->b, x, type, "") : LLVMBuildFPToUI(e->b, x, type, "");
 }
 
+/* QEMU 7.2 stops with an assertion at RISC-V's vector conversions with a rounding of their own
+ * (vfcvt.rtz and its relatives). The common one is done on the bits, the others lane by lane. */
 LLVMValueRef az_truncate(az_emitter *e, LLVMValueRef x, LLVMTypeRef lane, bool is_signed)
 {
 	LLVMTypeRef type = az_type_like(lane, x);
-	/* Emulators of 2022 stop at RISC-V's narrowing conversion, so it is done in two steps. */
-	if (e->target->arch == AZ_ARCH_RISCV64 && lane == e->i32 && az_is_f64(e, x))
-		return LLVMBuildTrunc(e->b, LLVMBuildFPToSI(e->b, x, az_type_like(e->i64, x), ""),
-			type, "");
-	return is_signed ? LLVMBuildFPToSI(e->b, x, type, "") : LLVMBuildFPToUI(e->b, x, type, "");
+	uint32_t lanes = az_lanes(type);
+	if (e->target->arch != AZ_ARCH_RISCV64 || lanes == 1)
+		return convert(e, x, type, is_signed);
+	if (!az_is_f64(e, x) && lane == e->i32 && is_signed)
+		return shift_to_int(e, x, type);
+	LLVMValueRef out = LLVMGetPoison(type);
+	for (uint32_t i = 0; i < lanes; i++) {
+		LLVMValueRef at = LLVMConstInt(e->i32, i, 0);
+		LLVMValueRef v = LLVMBuildExtractElement(e->b, x, at, "");
+		v = convert(e, v, lane, is_signed);
+		out = LLVMBuildInsertElement(e->b, out, v, at, "");
+	}
+	return out;
 }
 
 LLVMValueRef az_round_small(az_emitter *e, az_rounding mode, LLVMValueRef x)
@@ -96,7 +101,7 @@ LLVMValueRef az_round_small(az_emitter *e, az_rounding mode, LLVMValueRef x)
 	if (mode == AZ_rounding_even)
 		return az_round_to_int(e, x);
 	LLVMTypeRef type = az_type_like(e->i32, x);
-	LLVMValueRef i = az_trunc_to_int(e, x, type);
+	LLVMValueRef i = az_truncate(e, x, e->i32, true);
 	if (mode == AZ_rounding_zero)
 		return i;
 	LLVMValueRef back = LLVMBuildSIToFP(e->b, i, LLVMTypeOf(x), "");

@@ -65,7 +65,7 @@ static LLVMValueRef by_const(const maths *m, int64_t n)
 #define ISHL(p, n)           LLVMBuildShl(m->e->b, p, by_const(m, n), "")
 #define IASHR(p, n)          LLVMBuildAShr(m->e->b, p, by_const(m, n), "")
 #define IEQ(p, q)            az_icmp(m->e, LLVMIntEQ, p, q)
-#define TRUNC(p)             az_trunc_to_int(m->e, p, m->i)
+#define TRUNC(p)             az_truncate(m->e, p, m->e->i32, true)
 #define ITOF(p)              LLVMBuildSIToFP(m->e->b, p, m->f, "")
 /* clang-format on */
 #include "ir/math.def"
