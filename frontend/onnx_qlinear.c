@@ -173,3 +173,76 @@ bool az_onnx_dynamic_quantize(az_node *n)
 	return az_node_set(n, 0, az_emit(n, AZ_OP_quantize, 3, args, NULL, AZ_U8)) &&
 	       az_node_set(n, 1, scale) && az_node_set(n, 2, zero);
 }
+
+/* com.microsoft: dequantize, compute, quantize */
+
+bool az_onnx_qlinear_binary(az_node *n)
+{
+	az_value *a = dequantized(n, 0, "a", 0), *b = dequantized(n, 3, "b", 0);
+	return az_node_set(n, 0, quantized(n, az_emit2(n, (az_opcode)n->code, a, b), 6));
+}
+
+bool az_onnx_qlinear_unary(az_node *n)
+{
+	az_value *x = dequantized(n, 0, "x", 0);
+	az_attrs attrs;
+	az_attrs_init((az_opcode)n->code, &attrs);
+	if (n->code == AZ_OP_leaky_relu)
+		attrs.leaky_relu.slope = az_node_real(n, "alpha", 0.01f);
+	if (!x || n->bad)
+		return false;
+	return az_node_set(n, 0,
+		quantized(n, az_emit(n, (az_opcode)n->code, 1, &x, &attrs, AZ_ELEM_NONE), 3));
+}
+
+bool az_onnx_qlinear_softmax(az_node *n)
+{
+	az_value *x = dequantized(n, 0, "x", 0);
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_softmax, &attrs);
+	if (!x)
+		return false;
+	if (az_node_int(n, "opset", 13) < 13)
+		return az_node_error(n, "opset = %lld; 13 and later are supported",
+			(long long)az_node_int(n, "opset", 13));
+	attrs.softmax.axis = az_node_axis(n, "axis", -1, x->type->rank);
+	return !n->bad &&
+	       az_node_set(n, 0, quantized(n, az_emit_attr(n, AZ_OP_softmax, x, &attrs), 3));
+}
+
+bool az_onnx_qlinear_global_average_pool(az_node *n)
+{
+	az_value *x = dequantized(n, 0, "x", 0);
+	int64_t axes[AZ_RANK_MAX], first = az_node_int(n, "channels_last", 0) ? 1 : 2;
+	if (!x || n->bad)
+		return false;
+	if (x->type->rank < 3)
+		return az_node_error(n, "x has %u dimensions, at least 3 are needed",
+			x->type->rank);
+	uint32_t count = x->type->rank - 2u;
+	for (uint32_t i = 0; i < count; i++)
+		axes[i] = first + i;
+	return az_node_set(n, 0,
+		quantized(n, az_emit_reduce(n, AZ_reduction_mean, x, count, axes, false), 3));
+}
+
+/* y scale, y zero, then x, scale, zero of each operand */
+bool az_onnx_qlinear_concat(az_node *n)
+{
+	uint32_t count = n->in_count > 2 ? (n->in_count - 2) / 3 : 0;
+	if (count == 0 || n->in_count != 2 + 3 * count)
+		return az_node_error(n, "%u operands are not 2 and 3 for each input", n->in_count);
+	az_value **args = az_new_array(&n->im->scratch, az_value *, count);
+	for (uint32_t i = 0; i < count; i++) {
+		args[i] = dequantized(n, 2 + 3 * i, "x", 0);
+		if (!args[i])
+			return false;
+	}
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_concat, &attrs);
+	attrs.concat.axis = az_node_axis(n, "axis", 1, args[0]->type->rank);
+	if (n->bad)
+		return false;
+	return az_node_set(n, 0,
+		quantized(n, az_emit(n, AZ_OP_concat, count, args, &attrs, AZ_ELEM_NONE), 0));
+}
