@@ -23,6 +23,11 @@ if(unit_tests AND cunit_FOUND)
   add_test(NAME unit COMMAND unit_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()
 
+# Runs the operator tests of ONNX: tests/operators/run.sh.
+add_executable(operator_nodes tests/operators/nodes.c)
+target_compile_options(operator_nodes PRIVATE ${AZ_WARNINGS})
+target_link_libraries(operator_nodes PRIVATE az_frontend)
+
 # The checks of the source itself need no build, but run with the rest.
 set(scripts includes format forbidden)
 list(TRANSFORM scripts PREPEND tests/tools/)
