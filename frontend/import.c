@@ -108,7 +108,7 @@ static bool add_inputs(az_import *im, az_scope *scope, const Onnx__GraphProto *g
 	for (size_t i = 0; i < graph->n_input && !az_error_limit(im->ctx); i++) {
 		const Onnx__ValueInfoProto *info = graph->input[i];
 		az_name name = az_name_of(im->ctx, info->name);
-		const az_type *type;
+		const az_type *type = NULL;
 		if (!name || !*name) {
 			ok = az_error(im->ctx, file_loc(im), "input %zu has no name", i);
 			continue;
@@ -261,8 +261,8 @@ static bool import_graph(az_import *im)
 {
 	const Onnx__GraphProto *graph = im->model->graph;
 	az_scope *scope = az_scope_new(im, NULL);
-	uint32_t count;
-	const az_name *names;
+	uint32_t count = 0;
+	const az_name *names = NULL;
 	scope->opsets = im->model->opset_import;
 	scope->opset_count = im->model->n_opset_import;
 	if (!list_outputs(im, graph, &count, &names) || !az_functions_declare(im))

@@ -218,7 +218,7 @@ bool az_node_axis_of(az_node *n, int64_t axis, uint32_t rank, uint32_t *out)
 
 int az_node_axis(az_node *n, const char *name, int64_t missing, uint32_t rank)
 {
-	uint32_t out;
+	uint32_t out = 0;
 	if (!az_node_axis_of(n, az_node_int(n, name, missing), rank, &out))
 		return -1;
 	return (int)out;
