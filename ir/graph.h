@@ -85,6 +85,7 @@ struct az_func {
 	AZ_VEC(az_result) results;
 	az_op *first, *last;       /* (kept) */
 	uint32_t value_count;      /* ids handed out */
+	uint32_t next_number;      /* (kept) all smaller numbers are taken as names */
 	uint32_t op_count;         /* (kept) */
 	az_map names;              /* az_name -> az_value */
 	az_loc loc;
@@ -103,6 +104,7 @@ struct az_module {
 	AZ_VEC(az_func *) funcs;   /* callees before callers; main is the last */
 	AZ_VEC(const az_quant *) quants; /* the named ones, in declaration order */
 	uint32_t const_count;
+	uint32_t next_number; /* (kept) as in az_func, for constants */
 	az_map const_names, func_names, quant_names;
 };
 
@@ -122,7 +124,7 @@ void az_func_erase(az_func *func); /* must not be called by anything */
 /* Moves the function before `before` in the module's list (callees come first). */
 void az_func_move_before(az_func *func, az_func *before);
 
-/* Unnamed (NULL) values get the next free number. A taken name is made unique by ".1", ".2", ... */
+/* Unnamed (NULL) values get the smallest free number. A taken name is made unique by ".1", ".2", ... */
 void az_value_rename(az_value *value, const char *name);
 bool az_value_is_const(const az_value *value);
 az_const *az_value_const(const az_value *value); /* NULL if it is none */

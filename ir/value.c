@@ -4,6 +4,7 @@
  * points to; `link` points to whatever points to the use. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/internal.h"
@@ -92,19 +93,38 @@ az_name az_name_unique(az_ctx *ctx, const az_map *taken, az_name name)
 	return suffixed(ctx, buffer, n, free);
 }
 
+/* Numbers given to values without a name depend on nothing but the names that are taken, so that a
+ * module read back from text goes on exactly like the one that was printed. */
+static uint32_t *numbers_of(const az_value *value)
+{
+	return value->kind == AZ_VALUE_CONST ? &value->def.constant->module->next_number
+					     : &func_of(value)->next_number;
+}
+
+/* The number that a name spells as az_value_rename would, or UINT32_MAX. */
+static uint32_t number_of(az_name name)
+{
+	size_t n = strspn(name, "0123456789");
+	if (n == 0 || n > 9 || name[n] || (name[0] == '0' && n > 1))
+		return UINT32_MAX;
+	return (uint32_t)strtoul(name, NULL, 10);
+}
+
 void az_value_unname(az_value *value)
 {
-	if (value->name)
+	if (value->name) {
+		uint32_t *next = numbers_of(value), number = number_of(value->name);
 		az_map_put(&module_of(value)->arena, scope_of(value), value->name, NULL);
+		*next = AZ_MIN(*next, number);
+	}
 	value->name = NULL;
 }
 
-/* The value's id, or the next number that is free. */
-static az_name next_number(az_ctx *ctx, const az_map *taken, uint32_t id)
+static az_name next_number(az_ctx *ctx, const az_map *taken, uint32_t *next)
 {
 	char text[24];
-	for (uint64_t i = id;; i++) {
-		int length = snprintf(text, sizeof text, "%" PRIu64, i);
+	for (;; (*next)++) {
+		int length = snprintf(text, sizeof text, "%" PRIu32, *next);
 		az_name name = az_name_intern(ctx, text, (size_t)length);
 		if (!az_map_get(taken, name))
 			return name;
@@ -120,7 +140,7 @@ void az_value_rename(az_value *value, const char *name)
 		return;
 	az_value_unname(value);
 	value->name = wanted ? az_name_unique(module->ctx, scope, wanted)
-			     : next_number(module->ctx, scope, value->id);
+			     : next_number(module->ctx, scope, numbers_of(value));
 	az_map_put(&module->arena, scope, value->name, value);
 }
 

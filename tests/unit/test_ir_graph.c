@@ -40,8 +40,8 @@ static void names(void)
 	az_value *x;
 	az_module *module = module_of(ctx, &func, &x);
 	az_value *a = unary(func, AZ_OP_relu, x), *b = unary(func, AZ_OP_neg, a);
-	CHECK_TEXT(a->name, "1");
-	CHECK_TEXT(b->name, "2");
+	CHECK_TEXT(a->name, "0");
+	CHECK_TEXT(b->name, "1");
 	az_value_rename(b, "x");
 	CHECK_TEXT(b->name, "x.1");
 	az_value_rename(a, "x");
@@ -52,7 +52,7 @@ static void names(void)
 	az_value_rename(a, "x.1");
 	CHECK_TEXT(a->name, "x.1");
 	az_value_rename(a, NULL);
-	CHECK_TEXT(a->name, "1");
+	CHECK_TEXT(a->name, "0");
 	for (int i = 0; i < 1000; i++) {
 		char name[16];
 		snprintf(name, sizeof name, "w.%d", i + 1);
@@ -93,9 +93,9 @@ static void uses(void)
 	CHECK_TEXT(text_of(module), "adze 1 module \"test\" stage imported\n\n"
 				    "const @c : f32[] = [1]\n\n"
 				    "func @main(%x: f32[4]) -> (\"y\": f32[4]) {\n"
-				    "  %3 = tanh %x : f32[4]\n"
-				    "  %2 = add %x, @c : f32[4]\n"
-				    "  return %2\n"
+				    "  %0 = tanh %x : f32[4]\n"
+				    "  %1 = add %x, @c : f32[4]\n"
+				    "  return %1\n"
 				    "}\n");
 	az_module_free(module);
 	az_ctx_free(ctx);
@@ -272,14 +272,14 @@ static void broken(void)
 	az_func_add_result(func, "y", b);
 	az_op_move_before(az_value_op(b), az_value_op(a));
 	CU_ASSERT_FALSE(az_module_verify(module));
-	CHECK_TEXT(unit_message(ctx, 0), "error: value used before it is defined: \"1\"\n");
+	CHECK_TEXT(unit_message(ctx, 0), "error: value used before it is defined: \"0\"\n");
 	az_op_move_before(az_value_op(a), az_value_op(b));
 	CU_ASSERT_TRUE(az_module_verify(module));
 	const int64_t dim = 5;
 	const az_type *type = a->type;
 	a->type = az_type_get(ctx, AZ_F32, 1, &dim);
 	CU_ASSERT_FALSE(az_module_verify(module));
-	CHECK_TEXT(unit_message(ctx, 1), "error: relu: result \"1\" is f32[5], should be f32[4]\n");
+	CHECK_TEXT(unit_message(ctx, 1), "error: relu: result \"0\" is f32[5], should be f32[4]\n");
 	a->type = type;
 	az_use *use = a->uses;
 	a->uses = NULL;
