@@ -41,7 +41,7 @@ static int64_t batch_times(const az_type *given, const az_type *wanted)
 	if (given == wanted)
 		return 1;
 	if (given->rank != wanted->rank || given->rank == 0 ||
-	        !az_elem_equal(given->elem, wanted->elem) || wanted->dim[0] < 1)
+		!az_elem_equal(given->elem, wanted->elem) || wanted->dim[0] < 1)
 		return 0;
 	for (uint32_t i = 1; i < given->rank; i++)
 		if (given->dim[i] != wanted->dim[i])
@@ -59,13 +59,13 @@ static bool find_times(az_runner *runner, const az_tensor *inputs, int64_t *time
 		int64_t n = batch_times(inputs[i].type, wanted);
 		if (n < 1)
 			return az_error(job->ctx, AZ_LOC_NONE,
-			        "input \"%s\" is %s, the network wants %s", main->params.v[i]->name,
-			        az_type_print(&job->arena, inputs[i].type),
-			        az_type_print(&job->arena, wanted));
+				"input \"%s\" is %s, the network wants %s", main->params.v[i]->name,
+				az_type_print(&job->arena, inputs[i].type),
+				az_type_print(&job->arena, wanted));
 		if (*times >= 0 && n != *times)
 			return az_error(job->ctx, AZ_LOC_NONE,
-			        "input \"%s\" holds %lld batches, the inputs before it %lld",
-			        main->params.v[i]->name, (long long)n, (long long)*times);
+				"input \"%s\" holds %lld batches, the inputs before it %lld",
+				main->params.v[i]->name, (long long)n, (long long)*times);
 		*times = n;
 	}
 	if (*times < 0)
@@ -81,10 +81,10 @@ static bool check_stackable(az_runner *runner)
 		const az_type *out = main->results.v[i].use->value->type;
 		if (out->rank == 0 || out->dim[0] != in->dim[0])
 			return az_error(runner->job->ctx, AZ_LOC_NONE,
-			        "the inputs hold several batches, but output \"%s\" (%s) has no "
-			        "batch "
-			        "dimension to stack",
-			        main->results.v[i].name, az_type_print(&runner->job->arena, out));
+				"the inputs hold several batches, but output \"%s\" (%s) has no "
+				"batch "
+				"dimension to stack",
+				main->results.v[i].name, az_type_print(&runner->job->arena, out));
 	}
 	return true;
 }
@@ -117,7 +117,7 @@ bool az_runner_run(az_runner *runner, az_arena *arena, const az_tensor *inputs, 
 		for (uint32_t i = 0; i < main->results.count; i++) {
 			out[i].type = main->results.v[i].use->value->type;
 			out[i].data =
-			        (char *)outputs[i].data + (size_t)t * az_type_size(out[i].type);
+				(char *)outputs[i].data + (size_t)t * az_type_size(out[i].type);
 		}
 		if (!runner->api->run(runner->exec, in, out))
 			return false;
@@ -129,7 +129,7 @@ bool az_runner_run(az_runner *runner, az_arena *arena, const az_tensor *inputs, 
 
 /* [NAME=]FILE: which parameter, and the path. */
 static bool input_place(az_job *job, const az_func *main, const char *text, uint32_t position,
-        uint32_t *index, const char **path)
+	uint32_t *index, const char **path)
 {
 	const char *equals = strchr(text, '=');
 	*index = position;
@@ -138,7 +138,7 @@ static bool input_place(az_job *job, const az_func *main, const char *text, uint
 		for (uint32_t i = 0; i < main->params.count; i++) {
 			const char *name = main->params.v[i]->name;
 			if (strlen(name) == (size_t)(equals - text) &&
-			        memcmp(name, text, (size_t)(equals - text)) == 0) {
+				memcmp(name, text, (size_t)(equals - text)) == 0) {
 				*index = i;
 				*path = equals + 1;
 				return true;
@@ -146,12 +146,12 @@ static bool input_place(az_job *job, const az_func *main, const char *text, uint
 		}
 	if (position >= main->params.count)
 		return az_error(job->ctx, AZ_LOC_NONE, "%s: the network has %u inputs only", text,
-		        main->params.count);
+			main->params.count);
 	return true;
 }
 
-bool az_job_inputs(
-        az_job *job, const az_func *main, uint32_t count, const char **texts, az_tensor *inputs)
+bool az_job_inputs(az_job *job, const az_func *main, uint32_t count, const char **texts,
+	az_tensor *inputs)
 {
 	az_preprocess preprocess;
 	if (!az_job_preprocess(job, &preprocess))
@@ -178,7 +178,7 @@ bool az_job_inputs(
 	for (uint32_t i = 0; i < main->params.count; i++)
 		if (!inputs[i].type)
 			return az_error(job->ctx, AZ_LOC_NONE, "no file for input \"%s\" (%s)",
-			        main->params.v[i]->name,
-			        az_type_print(&job->arena, main->params.v[i]->type));
+				main->params.v[i]->name,
+				az_type_print(&job->arena, main->params.v[i]->type));
 	return true;
 }

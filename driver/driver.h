@@ -60,14 +60,14 @@ void az_runner_close(az_runner *runner);
  * first dimension is the batch; outputs are stacked. Results in the arena. Reports. */
 bool az_runner_run(az_runner *runner, az_arena *arena, const az_tensor *inputs, az_tensor *outputs);
 /* Reads and converts INPUT... ([NAME=]FILE) to the network's inputs (batched or not). Reports. */
-bool az_job_inputs(
-        az_job *job, const az_func *main, uint32_t count, const char **texts, az_tensor *inputs);
+bool az_job_inputs(az_job *job, const az_func *main, uint32_t count, const char **texts,
+	az_tensor *inputs);
 
 /* driver/report.c */
 void az_report_attach(az_ctx *ctx);      /* diagnostics and progress to stderr */
 void az_print_json(json_object *object); /* prints and releases */
 void az_print_top(const az_tensor *output, int64_t row, int64_t count, char *const *labels,
-        uint64_t label_count);
+	uint64_t label_count);
 /* Indices of the k largest of n values, ties to the lowest index. */
 void az_top_k(const double *v, int64_t n, int64_t k, int64_t *index);
 

@@ -19,7 +19,7 @@ static bool read_dims(az_job *job, az_onnx_options *out)
 		long long size = equals ? strtoll(equals + 1, &end, 10) : 0;
 		if (!equals || equals == list->v[i] || *end || size < 1 || size > AZ_DIM_MAX)
 			return az_error(job->ctx, AZ_LOC_NONE,
-			        "--dim wants NAME=N with a positive N, found '%s'", list->v[i]);
+				"--dim wants NAME=N with a positive N, found '%s'", list->v[i]);
 		dims[i].name = az_name_intern(job->ctx, list->v[i], (size_t)(equals - list->v[i]));
 		dims[i].size = size;
 	}
@@ -62,14 +62,14 @@ az_module *az_job_load(az_job *job, const char *path)
 	size_t size;
 	az_onnx_options onnx = {0};
 	if (!read_onnx_options(job, &onnx) ||
-	        !az_data_read(job->ctx, &job->arena, path, &data, &size))
+		!az_data_read(job->ctx, &job->arena, path, &data, &size))
 		return NULL;
 	if (!is_text_path(path, data, size))
-		return az_onnx_import_bytes(
-		        job->ctx, path, data, size, az_path_folder(&job->arena, path), &onnx);
+		return az_onnx_import_bytes(job->ctx, path, data, size,
+			az_path_folder(&job->arena, path), &onnx);
 	if (onnx.dim_count || onnx.output_count) {
-		az_error(
-		        job->ctx, AZ_LOC_NONE, "%s: --dim and --outputs are for ONNX models", path);
+		az_error(job->ctx, AZ_LOC_NONE, "%s: --dim and --outputs are for ONNX models",
+			path);
 		return NULL;
 	}
 	const char *blobs = job->options.blobs;

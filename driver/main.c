@@ -16,28 +16,28 @@ typedef struct verb_row {
 } verb_row;
 
 static const verb_row verbs[] = {
-        {"compile", AZ_VERB_COMPILE, 1, 1, az_verb_compile, "MODEL [-o FILE] [options]",
-                "compile a network to an executable, an object, assembly or LLVM IR",
-                "adze compile net.onnx --calib=images.npy --target=aarch64-linux -o net"},
-        {"opt", AZ_VERB_OPTIMIZE, 1, 1, az_verb_opt, "MODEL [-p PIPELINE] [-o FILE]",
-                "read, verify, run passes, print",
-                "adze opt net.onnx -p fold-constants,canonicalize"},
-        {"run", AZ_VERB_RUN, 1, 64, az_verb_run, "MODEL INPUT... [-o OUT]...",
-                "compile in memory and run on this machine", "adze run net.onnx cat.png --top 5"},
-        {"verify", AZ_VERB_VERIFY, 1, 1000, az_verb_verify, "MODEL [DIR...]",
-                "compare with ONNX test_data_set folders (default: those beside the model)",
-                "adze verify model.onnx test_data_set_0"},
-        {"eval", AZ_VERB_EVAL, 1, 1, az_verb_eval, "MODEL --data=X [--labels=Y] [--against=MODEL2]",
-                "accuracy over a data set, agreement with a second network",
-                "adze eval net.onnx --data=test.npy --labels=labels.npy"},
-        {"info", AZ_VERB_INFO, 1, 1, az_verb_info, "MODEL",
-                "layers, shapes, parameters, multiply-accumulates, bytes", "adze info net.onnx"},
-        {"targets", AZ_VERB_TABLES, 0, 0, az_verb_targets, "",
-                "the targets this build compiles for", "adze targets"},
-        {"ops", AZ_VERB_TABLES, 0, 0, az_verb_ops, "",
-                "the operations of the IR, and the ONNX operators it imports", "adze ops"},
-        {"passes", AZ_VERB_TABLES, 0, 0, az_verb_passes, "", "the passes and their options",
-                "adze passes"},
+	{"compile", AZ_VERB_COMPILE, 1, 1, az_verb_compile, "MODEL [-o FILE] [options]",
+		"compile a network to an executable, an object, assembly or LLVM IR",
+		"adze compile net.onnx --calib=images.npy --target=aarch64-linux -o net"},
+	{"opt", AZ_VERB_OPTIMIZE, 1, 1, az_verb_opt, "MODEL [-p PIPELINE] [-o FILE]",
+		"read, verify, run passes, print",
+		"adze opt net.onnx -p fold-constants,canonicalize"},
+	{"run", AZ_VERB_RUN, 1, 64, az_verb_run, "MODEL INPUT... [-o OUT]...",
+		"compile in memory and run on this machine", "adze run net.onnx cat.png --top 5"},
+	{"verify", AZ_VERB_VERIFY, 1, 1000, az_verb_verify, "MODEL [DIR...]",
+		"compare with ONNX test_data_set folders (default: those beside the model)",
+		"adze verify model.onnx test_data_set_0"},
+	{"eval", AZ_VERB_EVAL, 1, 1, az_verb_eval, "MODEL --data=X [--labels=Y] [--against=MODEL2]",
+		"accuracy over a data set, agreement with a second network",
+		"adze eval net.onnx --data=test.npy --labels=labels.npy"},
+	{"info", AZ_VERB_INFO, 1, 1, az_verb_info, "MODEL",
+		"layers, shapes, parameters, multiply-accumulates, bytes", "adze info net.onnx"},
+	{"targets", AZ_VERB_TABLES, 0, 0, az_verb_targets, "",
+		"the targets this build compiles for", "adze targets"},
+	{"ops", AZ_VERB_TABLES, 0, 0, az_verb_ops, "",
+		"the operations of the IR, and the ONNX operators it imports", "adze ops"},
+	{"passes", AZ_VERB_TABLES, 0, 0, az_verb_passes, "", "the passes and their options",
+		"adze passes"},
 };
 
 static void print_usage(FILE *out)
@@ -100,9 +100,9 @@ static int start_verb(const verb_row *verb, int argc, char **argv)
 	int given = (int)job.options.arg_count;
 	if (given < verb->args_min || given > verb->args_max) {
 		fprintf(stderr, "adze: error: %s\nusage: adze %s %s\n",
-		        given < verb->args_min ? "no model given"
-		                               : "more files than this verb takes",
-		        verb->name, verb->usage);
+			given < verb->args_min ? "no model given"
+					       : "more files than this verb takes",
+			verb->name, verb->usage);
 		return AZ_EXIT_USAGE;
 	}
 	job.ctx = az_ctx_new();

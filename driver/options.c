@@ -120,7 +120,7 @@ static bool add_to_list(const option_row *row, az_option_list *list, const char 
 			*comma = 0;
 		if (list->count == AZ_OPTION_LIST_MAX) {
 			fprintf(stderr, "adze: error: more than %d entries for %s\n",
-			        AZ_OPTION_LIST_MAX, row->name);
+				AZ_OPTION_LIST_MAX, row->name);
 			return false;
 		}
 		list->v[list->count++] = part;
@@ -167,7 +167,7 @@ static bool parse_one(az_options *options, unsigned verb, int argc, char **argv,
 	if (row->kind == KIND_flag) {
 		if (value) {
 			fprintf(stderr, "adze: error: %s takes no value, found '%s'\n", row->name,
-			        value);
+				value);
 			return false;
 		}
 	} else if (!value) {
@@ -209,7 +209,7 @@ void az_options_help(unsigned verb)
 		if (row->letter)
 			snprintf(letter, sizeof letter, "-%c, ", row->letter);
 		snprintf(left, sizeof left, "%s%s%s%s", letter, row->name, row->argument ? "=" : "",
-		        row->argument ? row->argument : "");
+			row->argument ? row->argument : "");
 		printf("  %-26s %s\n", left, row->help);
 	}
 }

@@ -24,7 +24,7 @@ static void print_progress(void *data, const char *what, uint64_t done, uint64_t
 		fprintf(stderr, "\r\033[K");
 	else if (total)
 		fprintf(stderr, "\r%s %llu/%llu (%llu %%)", what, (unsigned long long)done,
-		        (unsigned long long)total, (unsigned long long)(100 * done / total));
+			(unsigned long long)total, (unsigned long long)(100 * done / total));
 	else
 		fprintf(stderr, "\r%s %llu", what, (unsigned long long)done);
 	fflush(stderr);
@@ -39,8 +39,8 @@ void az_report_attach(az_ctx *ctx)
 
 void az_print_json(json_object *object)
 {
-	puts(json_object_to_json_string_ext(
-	        object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(object,
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 
@@ -60,7 +60,7 @@ void az_top_k(const double *v, int64_t n, int64_t k, int64_t *index)
 }
 
 void az_print_top(const az_tensor *output, int64_t row, int64_t count, char *const *labels,
-        uint64_t label_count)
+	uint64_t label_count)
 {
 	int64_t rows = output->type->rank > 1 ? output->type->dim[0] : 1;
 	int64_t n = rows ? az_type_numel(output->type) / rows : 0;
@@ -74,7 +74,7 @@ void az_print_top(const az_tensor *output, int64_t row, int64_t count, char *con
 		for (int64_t i = 0; i < k; i++) {
 			bool named = (uint64_t)index[i] < label_count;
 			printf("%5lld  %-12g %s\n", (long long)index[i], v[index[i]],
-			        named ? labels[index[i]] : "");
+				named ? labels[index[i]] : "");
 		}
 	}
 	free(v);

@@ -15,7 +15,7 @@ bool az_module_is_quantized(const az_module *module)
 	for (uint32_t i = 0; i < module->funcs.count; i++)
 		for (const az_op *op = module->funcs.v[i]->first; op; op = op->next)
 			if (op->code == AZ_OP_quantize || op->code == AZ_OP_requantize ||
-			        op->code == AZ_OP_dequantize)
+				op->code == AZ_OP_dequantize)
 				return true;
 	return false;
 }
@@ -44,13 +44,13 @@ static bool open_calibration(az_job *job, const az_module *module)
 		options.every = strtoull(o->calib_every, NULL, 10);
 	if (o->calib_every && options.every < 1)
 		return az_error(job->ctx, AZ_LOC_NONE,
-		        "--calib-every wants a positive number, found '%s'", o->calib_every);
+			"--calib-every wants a positive number, found '%s'", o->calib_every);
 	const az_func *main = az_module_main(module);
 	const az_type **types = az_new_array(&job->arena, const az_type *, main->params.count);
 	for (uint32_t i = 0; i < main->params.count; i++)
 		types[i] = main->params.v[i]->type;
 	job->calib =
-	        az_data_open(job->ctx, &job->arena, o->calib, main->params.count, types, &options);
+		az_data_open(job->ctx, &job->arena, o->calib, main->params.count, types, &options);
 	return job->calib != NULL;
 }
 
@@ -69,7 +69,7 @@ static bool print_stage(void *data, const az_module *module, const char *pass, u
 	az_arena *arena = &printer->job->arena;
 	char *name = az_arena_printf(arena, "%02u-%s.adz", index, pass);
 	return az_module_write(module, az_path_join(arena, printer->folder, name),
-	        az_path_join(arena, printer->folder, "blobs"));
+		az_path_join(arena, printer->folder, "blobs"));
 }
 
 static bool print_times(az_job *job)
@@ -86,19 +86,19 @@ bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 	const az_options *o = &job->options;
 	stage_printer printer = {job, o->print_folder};
 	if (!printer.folder)
-		printer.folder = az_arena_printf(
-		        &job->arena, "%s.stages", az_path_stem(&job->arena, job->options.args[0]));
+		printer.folder = az_arena_printf(&job->arena, "%s.stages",
+			az_path_stem(&job->arena, job->options.args[0]));
 	az_pass_env env = {
-	        .exec = &az_backend_jit,
-	        .calib = job->calib,
-	        .cost = &az_backend_cost,
-	        .backend = az_backend_pass,
-	        .backend_data = (void *)(uintptr_t)job->target,
-	        .verify_each = o->verify_each,
-	        .check_each = o->check_each,
-	        .time_passes = o->time_passes,
-	        .stop_after = o->stop_after,
-	        .crash_path = "crash.adz",
+		.exec = &az_backend_jit,
+		.calib = job->calib,
+		.cost = &az_backend_cost,
+		.backend = az_backend_pass,
+		.backend_data = (void *)(uintptr_t)job->target,
+		.verify_each = o->verify_each,
+		.check_each = o->check_each,
+		.time_passes = o->time_passes,
+		.stop_after = o->stop_after,
+		.crash_path = "crash.adz",
 	};
 	if (o->print_after) {
 		if (!az_folder_make(job->ctx, printer.folder))
@@ -108,7 +108,7 @@ bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 	}
 	az_pipeline pipeline;
 	if (!az_parse_pipeline(job->ctx, &job->arena, "pipeline", text, &pipeline) ||
-	        !az_pipeline_run(module, &pipeline, &env))
+		!az_pipeline_run(module, &pipeline, &env))
 		return false;
 	return !o->time_passes || print_times(job);
 }
@@ -122,10 +122,10 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 		return az_error(job->ctx, AZ_LOC_NONE, "--float and --calib exclude each other");
 	if (quantized && o->calib && module->stage < AZ_STAGE_FOLDED && module->done.count == 0)
 		return az_error(job->ctx, AZ_LOC_NONE,
-		        "this network is already quantized; --calib is for float networks");
+			"this network is already quantized; --calib is for float networks");
 	if (quantized && o->use_float)
 		return az_error(job->ctx, AZ_LOC_NONE,
-		        "this network is quantized; --float is for float networks");
+			"this network is quantized; --float is for float networks");
 	*road = (az_road){.quantize = o->calib != NULL, .weight_bits = 8, .act_bits = 8};
 	if (module->done.count == 0 && !quantized && !o->calib)
 		module->fast_math = true;
@@ -136,7 +136,7 @@ bool az_job_road(az_job *job, az_module *module, bool to_canonical)
 {
 	az_road road;
 	if (!az_job_target(job) || !choose_road(job, module, &road) ||
-	        !open_calibration(job, module))
+		!open_calibration(job, module))
 		return false;
 	road.to_canonical_only = to_canonical;
 	char *text = az_road_text(&job->arena, module, &road);

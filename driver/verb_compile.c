@@ -14,12 +14,12 @@ typedef struct form_row {
 } form_row;
 
 static const form_row forms[] = {
-        {"exe", AZ_EMIT_EXE, ""},
-        {"obj", AZ_EMIT_OBJ, ".o"},
-        {"asm", AZ_EMIT_ASM, ".s"},
-        {"llvm", AZ_EMIT_LLVM, ".ll"},
-        {"so", AZ_EMIT_SO, ".so"},
-        {"adz", -1, ".adz"},
+	{"exe", AZ_EMIT_EXE, ""},
+	{"obj", AZ_EMIT_OBJ, ".o"},
+	{"asm", AZ_EMIT_ASM, ".s"},
+	{"llvm", AZ_EMIT_LLVM, ".ll"},
+	{"so", AZ_EMIT_SO, ".so"},
+	{"adz", -1, ".adz"},
 };
 
 static const form_row *find_form(az_job *job)
@@ -29,7 +29,7 @@ static const form_row *find_form(az_job *job)
 		if (strcmp(forms[i].word, word) == 0)
 			return &forms[i];
 	az_error(job->ctx, AZ_LOC_NONE, "--emit wants exe, obj, asm, llvm, so or adz, found '%s'",
-	        word);
+		word);
 	return NULL;
 }
 
@@ -39,12 +39,12 @@ static bool check_integer_only(az_job *job, const az_module *module)
 	bool ok = true;
 	for (const az_op *op = az_module_main(module)->first; op; op = op->next) {
 		bool edge = op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize ||
-		            (az_op_table[op->code].traits & AZ_TRAIT_VIEW);
+			    (az_op_table[op->code].traits & AZ_TRAIT_VIEW);
 		if (edge || op->code == AZ_OP_transpose || !op->result_count ||
-		        !az_elem_is_float(op->results[0]->type->elem))
+			!az_elem_is_float(op->results[0]->type->elem))
 			continue;
 		ok = az_error(job->ctx, op->loc, "--integer-only: '%s' (%%%s) stays float",
-		        az_op_table[op->code].name, op->results[0]->name);
+			az_op_table[op->code].name, op->results[0]->name);
 	}
 	return ok;
 }
@@ -53,8 +53,8 @@ static void hint_float(az_job *job, const az_module *module)
 {
 	if (!job->options.use_float && !job->options.calib && !az_module_is_quantized(module))
 		fprintf(stderr, "adze: note: no calibration data, so this network stays float; "
-		                "--calib=DATA "
-		                "makes it 8 bits, --float says that float is meant\n");
+				"--calib=DATA "
+				"makes it 8 bits, --float says that float is meant\n");
 }
 
 static json_object *cost_json(const az_cost *cost, const az_target *target, const char *path)
@@ -67,16 +67,16 @@ static json_object *cost_json(const az_cost *cost, const az_target *target, cons
 		const char *key;
 		uint64_t v;
 	} rows[] = {
-	        {"text_bytes", cost->text_bytes},
-	        {"rodata_bytes", cost->rodata_bytes},
-	        {"weight_bytes", cost->weight_bytes},
-	        {"data_bytes", cost->data_bytes},
-	        {"bss_bytes", cost->bss_bytes},
-	        {"arena_bytes", cost->arena_bytes},
-	        {"arena_lower_bound_bytes", cost->arena_lower_bound_bytes},
-	        {"io_bytes", cost->io_bytes},
-	        {"stack_bytes", cost->stack_bytes},
-	        {"macs", cost->macs},
+		{"text_bytes", cost->text_bytes},
+		{"rodata_bytes", cost->rodata_bytes},
+		{"weight_bytes", cost->weight_bytes},
+		{"data_bytes", cost->data_bytes},
+		{"bss_bytes", cost->bss_bytes},
+		{"arena_bytes", cost->arena_bytes},
+		{"arena_lower_bound_bytes", cost->arena_lower_bound_bytes},
+		{"io_bytes", cost->io_bytes},
+		{"stack_bytes", cost->stack_bytes},
+		{"macs", cost->macs},
 	};
 	for (size_t i = 0; i < AZ_COUNT(rows); i++)
 		json_object_object_add(o, rows[i].key, json_object_new_int64((int64_t)rows[i].v));
@@ -87,16 +87,16 @@ static void print_cost(const az_cost *cost, const char *path)
 {
 	printf("%s\n", path);
 	printf("  flash  %10llu bytes  (code %llu, constants %llu of which weights %llu)\n",
-	        (unsigned long long)(cost->text_bytes + cost->rodata_bytes),
-	        (unsigned long long)cost->text_bytes, (unsigned long long)cost->rodata_bytes,
-	        (unsigned long long)cost->weight_bytes);
+		(unsigned long long)(cost->text_bytes + cost->rodata_bytes),
+		(unsigned long long)cost->text_bytes, (unsigned long long)cost->rodata_bytes,
+		(unsigned long long)cost->weight_bytes);
 	printf("  ram    %10llu bytes  (arena %llu, at least %llu; inputs and outputs %llu, stack "
 	       "%llu)\n",
-	        (unsigned long long)(cost->arena_bytes + cost->io_bytes + cost->stack_bytes +
-	                             cost->data_bytes + cost->bss_bytes),
-	        (unsigned long long)cost->arena_bytes,
-	        (unsigned long long)cost->arena_lower_bound_bytes,
-	        (unsigned long long)cost->io_bytes, (unsigned long long)cost->stack_bytes);
+		(unsigned long long)(cost->arena_bytes + cost->io_bytes + cost->stack_bytes +
+				     cost->data_bytes + cost->bss_bytes),
+		(unsigned long long)cost->arena_bytes,
+		(unsigned long long)cost->arena_lower_bound_bytes,
+		(unsigned long long)cost->io_bytes, (unsigned long long)cost->stack_bytes);
 	printf("  work   %10llu multiply-accumulates\n", (unsigned long long)cost->macs);
 }
 
@@ -129,14 +129,14 @@ static bool write_header(az_job *job, const az_module *module, const char *path,
 }
 
 static bool emit_native(az_job *job, const az_module *module, const form_row *form,
-        const char *path, const char *symbol)
+	const char *path, const char *symbol)
 {
 	az_cost cost;
 	az_emit_options options = {
-	        .emit = (az_emit)form->emit,
-	        .cost = &cost,
-	        .name = az_name_of(job->ctx, symbol),
-	        .model_info = az_path_base(&job->arena, job->options.args[0]),
+		.emit = (az_emit)form->emit,
+		.cost = &cost,
+		.name = az_name_of(job->ctx, symbol),
+		.model_info = az_path_base(&job->arena, job->options.args[0]),
 	};
 	const void *data;
 	size_t size;
@@ -158,7 +158,7 @@ static bool compile(az_job *job, az_module *module, const form_row *form)
 	const char *path = output_path(job, form, symbol);
 	hint_float(job, module);
 	if (job->options.integer_only &&
-	        (!az_job_road(job, module, true) || !check_integer_only(job, module)))
+		(!az_job_road(job, module, true) || !check_integer_only(job, module)))
 		return false;
 	if (!az_job_road(job, module, false))
 		return false;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "driver/driver.h"
+#include "driver/layers.h"
 
 typedef struct tally {
 	uint64_t samples, labelled, top1, top5, agree;
@@ -33,7 +33,7 @@ static az_stream *open_data(az_job *job, const az_func *main)
 			options.offset = strtoull(end + 1, &end, 10);
 		if (*end || options.every < 1 || options.offset >= options.every) {
 			az_error(job->ctx, AZ_LOC_NONE,
-			        "--every wants K or K+I with I < K, found '%s'", o->every);
+				"--every wants K or K+I with I < K, found '%s'", o->every);
 			return NULL;
 		}
 	}
@@ -104,21 +104,18 @@ static az_tensor *new_tensors(az_job *job, const az_func *main, bool results)
 	az_tensor *t = az_new_array(&job->arena, az_tensor, n + 1);
 	for (uint32_t i = 0; i < n; i++)
 		t[i] = az_tensor_new(&job->arena,
-		        results ? main->results.v[i].use->value->type : main->params.v[i]->type);
+			results ? main->results.v[i].use->value->type : main->params.v[i]->type);
 	return t;
 }
 
-static bool evaluate(az_job *job, az_runner *runner, az_runner *against, tally *t)
+static bool evaluate(az_job *job, az_stream *data, az_runner *runner, az_runner *against, tally *t)
 {
 	const az_func *main = runner->main;
-	az_stream *data = open_data(job, main);
-	if (!data)
-		return false;
 	if (job->options.labels && main->params.v[0]->type->rank &&
-	        main->params.v[0]->type->dim[0] > 1)
+		main->params.v[0]->type->dim[0] > 1)
 		return az_error(job->ctx, AZ_LOC_NONE,
-		        "accuracy needs a network of batch 1, this one has batch %lld",
-		        (long long)main->params.v[0]->type->dim[0]);
+			"accuracy needs a network of batch 1, this one has batch %lld",
+			(long long)main->params.v[0]->type->dim[0]);
 	az_tensor *in = new_tensors(job, main, false), *out = new_tensors(job, main, true);
 	az_tensor *ref = against ? new_tensors(job, against->main, true) : NULL;
 	for (uint64_t i = 0; i < data->count; i++) {
@@ -126,7 +123,7 @@ static bool evaluate(az_job *job, az_runner *runner, az_runner *against, tally *
 		if (label >= 0)
 			label += job->options.label_offset.v;
 		if (!data->get(data->data, i, in) || !runner->api->run(runner->exec, in, out) ||
-		        (against && !against->api->run(against->exec, in, ref)))
+			(against && !against->api->run(against->exec, in, ref)))
 			return false;
 		count_label(t, &out[0], label);
 		count_reconstruction(t, &in[0], &out[0]);
@@ -143,7 +140,7 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-static void print_tally(az_job *job, const tally *t, bool against)
+static json_object *tally_report(az_job *job, const tally *t, bool against)
 {
 	json_object *json = json_object_new_object();
 	json_object_object_add(json, "samples", json_object_new_int64((int64_t)t->samples));
@@ -152,20 +149,20 @@ static void print_tally(az_job *job, const tally *t, bool against)
 		double v;
 		bool shown;
 	} rows[] = {
-	        {"top1_percent", "top-1 %", percent(t->top1, t->labelled), t->labelled > 0},
-	        {"top5_percent", "top-5 %", percent(t->top5, t->labelled), t->labelled > 0},
-	        {"against_top1_percent", "top-1 of the other network %",
-	                percent(t->against_top1, t->labelled), against && t->labelled > 0},
-	        {"agreement_percent", "agreement %", percent(t->agree, t->samples), against},
-	        {"mean_squared_difference", "mean squared difference",
-	                t->elements > 0 ? t->squared_error / t->elements : 0, against},
-	        {"sqnr_db", "signal to quantization noise, dB",
-	                10 * log10(t->signal / t->squared_error), against && t->squared_error > 0},
-	        {"mean_squared_error", "mean squared error of reconstruction",
-	                t->reconstruction_elements > 0
-	                        ? t->reconstruction / t->reconstruction_elements
-	                        : 0,
-	                t->reconstruction_elements > 0},
+		{"top1_percent", "top-1 %", percent(t->top1, t->labelled), t->labelled > 0},
+		{"top5_percent", "top-5 %", percent(t->top5, t->labelled), t->labelled > 0},
+		{"against_top1_percent", "top-1 of the other network %",
+			percent(t->against_top1, t->labelled), against && t->labelled > 0},
+		{"agreement_percent", "agreement %", percent(t->agree, t->samples), against},
+		{"mean_squared_difference", "mean squared difference",
+			t->elements > 0 ? t->squared_error / t->elements : 0, against},
+		{"sqnr_db", "signal to quantization noise, dB",
+			10 * log10(t->signal / t->squared_error), against && t->squared_error > 0},
+		{"mean_squared_error", "mean squared error of reconstruction",
+			t->reconstruction_elements > 0
+				? t->reconstruction / t->reconstruction_elements
+				: 0,
+			t->reconstruction_elements > 0},
 	};
 	if (!job->options.json)
 		printf("samples %llu\n", (unsigned long long)t->samples);
@@ -176,10 +173,53 @@ static void print_tally(az_job *job, const tally *t, bool against)
 		if (!job->options.json)
 			printf("%s %.6g\n", rows[i].text, rows[i].v);
 	}
-	if (job->options.json)
+	return json;
+}
+
+/* Signal to noise in dB; a layer without noise is as good as infinitely many. */
+static double decibels(const az_layer_noise *layer)
+{
+	return 10 * log10(layer->signal / layer->noise);
+}
+
+static void report_layers(az_job *job, json_object *json, const az_layer_noise *layers,
+	uint32_t count)
+{
+	json_object *list = json_object_new_array();
+	for (uint32_t i = 0; i < count; i++) {
+		const az_layer_noise *l = &layers[i];
+		const char *type = az_type_print(&job->arena, l->type);
+		if (!job->options.json)
+			printf("%8.2f dB  %-24s %-14s %s\n", decibels(l), type, l->op, l->name);
+		json_object *o = json_object_new_object();
+		json_object_object_add(o, "name", json_object_new_string(l->name));
+		json_object_object_add(o, "op", json_object_new_string(l->op));
+		json_object_object_add(o, "type", json_object_new_string(type));
+		json_object_object_add(o, "sqnr_db",
+			isfinite(decibels(l)) ? json_object_new_double(decibels(l)) : NULL);
+		json_object_array_add(list, o);
+	}
+	json_object_object_add(json, "layers", list);
+}
+
+static bool report(az_job *job, az_stream *data, const tally *t, const az_module *module,
+	const az_module *second)
+{
+	const az_layer_noise *layers;
+	uint32_t count;
+	json_object *json = tally_report(job, t, second != NULL);
+	bool ok = true;
+	if (job->options.layers.set) {
+		uint64_t samples = (uint64_t)AZ_MAX(job->options.layers.v, 1);
+		ok = az_layers_compare(job, module, second, data, samples, &layers, &count);
+		if (ok)
+			report_layers(job, json, layers, count);
+	}
+	if (ok && job->options.json)
 		az_print_json(json);
 	else
 		json_object_put(json);
+	return ok;
 }
 
 /* The second network is taken as it is: no calibration, no road options of the first. */
@@ -207,17 +247,21 @@ int az_verb_eval(az_job *job)
 		fprintf(stderr, "adze: error: eval wants --data=DATA\n");
 		return AZ_EXIT_USAGE;
 	}
+	if (o->layers.set && !o->against) {
+		fprintf(stderr, "adze: error: --layers compares with --against=MODEL\n");
+		return AZ_EXIT_USAGE;
+	}
 	az_module *second = NULL, *module = az_job_load(job, o->args[0]);
 	bool ok = module && az_job_road(job, module, true) &&
-	          az_runner_open(&runner, job, module, o->interpret);
+		  az_runner_open(&runner, job, module, o->interpret);
 	if (ok && o->against) {
 		second = load_against(job, &other);
 		ok = second && az_runner_open(&against, &other, second, o->interpret);
 	}
 	tally t = {0};
-	ok = ok && evaluate(job, &runner, o->against ? &against : NULL, &t);
-	if (ok)
-		print_tally(job, &t, o->against != NULL);
+	az_stream *data = ok ? open_data(job, runner.main) : NULL;
+	ok = data && evaluate(job, data, &runner, o->against ? &against : NULL, &t) &&
+	     report(job, data, &t, module, second);
 	az_runner_close(&runner);
 	az_runner_close(&against);
 	if (second)

@@ -46,7 +46,7 @@ static bool bench(az_job *job, az_runner *runner, const az_tensor *inputs, int64
 	double median = (t[runs / 2] + t[(runs - 1) / 2]) / 2, mean = sum / (double)runs;
 	const char *unit = time_unit(median, &scale);
 	printf("min %.4g %s median %.4g %s mean %.4g %s over %lld runs\n", t[0] * scale, unit,
-	        median * scale, unit, mean * scale, unit, (long long)runs);
+		median * scale, unit, mean * scale, unit, (long long)runs);
 	return true;
 }
 
@@ -72,7 +72,7 @@ static bool read_labels(az_job *job, char ***out, uint64_t *count)
 static json_object *tensor_json(const az_result *result, const az_tensor *t)
 {
 	json_object *o = json_object_new_object(), *shape = json_object_new_array(),
-	            *data = json_object_new_array();
+		    *data = json_object_new_array();
 	for (uint32_t i = 0; i < t->type->rank; i++)
 		json_object_array_add(shape, json_object_new_int64(t->type->dim[i]));
 	for (int64_t i = 0; i < az_type_numel(t->type); i++)
@@ -94,7 +94,7 @@ static bool show(az_job *job, const az_func *main, const az_tensor *outputs)
 	for (uint32_t i = 0; i < main->results.count; i++) {
 		const az_tensor *t = &outputs[i];
 		int64_t rows = t->type->rank > 1 ? t->type->dim[0] : 1,
-		        top = o->top.set ? o->top.v : 5;
+			top = o->top.set ? o->top.v : 5;
 		if (i < o->outputs_to.count && !az_npy_write(job->ctx, o->outputs_to.v[i], t))
 			return false;
 		if (json)
@@ -102,7 +102,7 @@ static bool show(az_job *job, const az_func *main, const az_tensor *outputs)
 		else if (o->outputs_to.count == 0)
 			for (int64_t row = 0; row < rows; row++) {
 				printf("%s %s\n", main->results.v[i].name,
-				        az_type_print(&job->arena, t->type));
+					az_type_print(&job->arena, t->type));
 				az_print_top(t, row, top, labels, label_count);
 			}
 	}
@@ -118,7 +118,7 @@ static bool run(az_job *job, az_runner *runner)
 	az_tensor *in = az_new_array(&job->arena, az_tensor, main->params.count + 1);
 	az_tensor *out = az_new_array(&job->arena, az_tensor, main->results.count + 1);
 	if (!az_job_inputs(job, main, o->arg_count - 1, o->args + 1, in) ||
-	        !az_runner_run(runner, &job->arena, in, out))
+		!az_runner_run(runner, &job->arena, in, out))
 		return false;
 	if (o->profile && !az_backend_jit_profile(runner->exec, in, stdout))
 		return false;
@@ -133,12 +133,12 @@ int az_verb_run(az_job *job)
 	az_runner runner = {0};
 	bool interpret = job->options.interpret;
 	if (interpret && job->options.profile) {
-		az_error(
-		        job->ctx, AZ_LOC_NONE, "--profile is for native code, not for --interpret");
+		az_error(job->ctx, AZ_LOC_NONE,
+			"--profile is for native code, not for --interpret");
 		return AZ_EXIT_USAGE;
 	}
 	bool ok = module && az_job_road(job, module, true) &&
-	          az_runner_open(&runner, job, module, interpret) && run(job, &runner);
+		  az_runner_open(&runner, job, module, interpret) && run(job, &runner);
 	az_runner_close(&runner);
 	if (module)
 		az_module_free(module);

@@ -73,8 +73,8 @@ typedef struct suite {
 	int passed, failed;
 } suite;
 
-static void report(
-        suite *s, const char *folder, const char *output, const char *with, difference d, bool ok)
+static void report(suite *s, const char *folder, const char *output, const char *with, difference d,
+	bool ok)
 {
 	if (s->json) {
 		json_object *o = json_object_new_object();
@@ -93,34 +93,34 @@ static void report(
 	printf("%s %s \"%s\" against %s: largest difference %.3g (%.3g of the largest output), "
 	       "%lld "
 	       "outside, top-1 %s\n",
-	        ok ? "pass" : "FAIL", folder, output, with, d.error,
-	        d.largest > 0 ? d.error / d.largest : d.error, (long long)d.outside,
-	        d.same_top ? "same" : "differs");
+		ok ? "pass" : "FAIL", folder, output, with, d.error,
+		d.largest > 0 ? d.error / d.largest : d.error, (long long)d.outside,
+		d.same_top ? "same" : "differs");
 }
 
 static bool read_set(suite *s, az_arena *arena, const char *folder, const char *kind,
-        uint32_t count, az_tensor *out)
+	uint32_t count, az_tensor *out)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		char *name = az_arena_printf(arena, "%s_%u.pb", kind, i);
-		if (!az_onnx_read_tensor(
-		            s->job->ctx, arena, az_path_join(arena, folder, name), &out[i], NULL))
+		if (!az_onnx_read_tensor(s->job->ctx, arena, az_path_join(arena, folder, name),
+			    &out[i], NULL))
 			return false;
 	}
 	return true;
 }
 
 static bool check_outputs(suite *s, const char *folder, const char *with, const az_tensor *got,
-        const az_tensor *expected)
+	const az_tensor *expected)
 {
 	const az_func *main = s->runner.main;
 	bool all = true;
 	for (uint32_t i = 0; i < main->results.count; i++) {
 		if (!same_shape(got[i].type, expected[i].type))
 			return az_error(s->job->ctx, AZ_LOC_NONE,
-			        "%s: output \"%s\" is %s, expected %s", folder,
-			        main->results.v[i].name, az_type_print(&s->job->arena, got[i].type),
-			        az_type_print(&s->job->arena, expected[i].type));
+				"%s: output \"%s\" is %s, expected %s", folder,
+				main->results.v[i].name, az_type_print(&s->job->arena, got[i].type),
+				az_type_print(&s->job->arena, expected[i].type));
 		difference d = compare(&s->job->options, &got[i], &expected[i]);
 		bool ok = d.outside == 0;
 		report(s, folder, main->results.v[i].name, with, d, ok);
@@ -137,8 +137,8 @@ static bool run_set(suite *s, az_arena *arena, const char *folder)
 	az_tensor *got = az_new_array(arena, az_tensor, main->results.count + 1);
 	az_tensor *reference = az_new_array(arena, az_tensor, main->results.count + 1);
 	if (!read_set(s, arena, folder, "input", main->params.count, in) ||
-	        !read_set(s, arena, folder, "output", main->results.count, expected) ||
-	        !az_runner_run(&s->runner, arena, in, got))
+		!read_set(s, arena, folder, "output", main->results.count, expected) ||
+		!az_runner_run(&s->runner, arena, in, got))
 		return false;
 	bool ok = check_outputs(s, folder, "the stored outputs", got, expected);
 	if (s->interpreter.exec)
@@ -161,7 +161,7 @@ static uint32_t find_sets(az_job *job, const char *model, const char ***out)
 	for (struct dirent *entry; dir && (entry = readdir(dir));)
 		if (strncmp(entry->d_name, "test_data_set_", 14) == 0)
 			az_vec_push(&job->arena, &found,
-			        az_path_join(&job->arena, folder, entry->d_name));
+				az_path_join(&job->arena, folder, entry->d_name));
 	if (dir)
 		closedir(dir);
 	if (found.count)
@@ -179,7 +179,7 @@ static bool run_sets(suite *s)
 		count = find_sets(job, job->options.args[0], &folders);
 	if (count == 0)
 		return az_error(job->ctx, AZ_LOC_NONE, "%s: no test_data_set folder beside it",
-		        job->options.args[0]);
+			job->options.args[0]);
 	for (uint32_t i = 0; i < count; i++) {
 		az_arena arena;
 		az_arena_init(&arena, &job->ctx->oom);
@@ -198,8 +198,8 @@ int az_verb_verify(az_job *job)
 	const az_options *o = &job->options;
 	az_module *module = az_job_load(job, o->args[0]);
 	bool ok = module && az_job_road(job, module, true) &&
-	          az_runner_open(&s.runner, job, module, o->interpret) &&
-	          (!o->both || az_runner_open(&s.interpreter, job, module, true));
+		  az_runner_open(&s.runner, job, module, o->interpret) &&
+		  (!o->both || az_runner_open(&s.interpreter, job, module, true));
 	if (ok && o->json)
 		s.json = json_object_new_array();
 	ok = ok && run_sets(&s);
