@@ -143,6 +143,15 @@ static bool worth_folding(az_import *im, const az_op *op)
 	return true;
 }
 
+/* Through a chain of moves the name is that of the first. */
+static void note_moved(az_import *im, az_value *to, const az_value *from)
+{
+	az_name wanted = from->name;
+	if (im->moved.count && im->moved.v[im->moved.count - 1].value == from)
+		wanted = im->moved.v[im->moved.count - 1].wanted;
+	az_vec_push(&im->scratch, &im->moved, ((az_moved){to, to->name, wanted}));
+}
+
 /* The values that stand for the operation's results: constants, then the operation is gone, or the
  * results themselves. NULL after reporting. */
 static az_value **finish(az_node *n, az_op *op)
@@ -163,6 +172,8 @@ static az_value **finish(az_node *n, az_op *op)
 		}
 	}
 	if (folded) {
+		if (op->code == AZ_OP_reshape || op->code == AZ_OP_transpose)
+			note_moved(n->im, to[0], &from->value);
 		az_op_erase(op);
 		return to;
 	}

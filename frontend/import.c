@@ -236,6 +236,17 @@ static void clean_up(az_import *im)
 	}
 }
 
+/* Weights that were permuted keep the name they have in the file, unless both forms are used. */
+static void restore_names(az_import *im)
+{
+	for (uint32_t i = 0; i < im->moved.count; i++) {
+		const az_moved *moved = &im->moved.v[i];
+		if (moved->value->uses && moved->value->name == moved->name &&
+			!az_map_get(&im->module->const_names, moved->wanted))
+			az_value_rename(moved->value, moved->wanted);
+	}
+}
+
 static bool check_model(az_import *im)
 {
 	const Onnx__ModelProto *model = im->model;
@@ -299,6 +310,7 @@ static bool import_model(az_import *im)
 	if (!import_graph(im))
 		return false;
 	clean_up(im);
+	restore_names(im);
 	return true;
 }
 

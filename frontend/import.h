@@ -16,6 +16,12 @@
 /* Constants are folded while importing up to this size; larger ones are left as operations. */
 #define AZ_FOLD_MAX ((size_t)64 << 20)
 
+/* A constant that is another one in a new order: it takes over the name if the other one goes. */
+typedef struct az_moved {
+	az_value *value;
+	az_name name, wanted; /* as long as it is still called name */
+} az_moved;
+
 typedef struct az_import {
 	az_ctx *ctx;
 	az_module *module;
@@ -26,7 +32,8 @@ typedef struct az_import {
 	const Onnx__ModelProto *model;
 	const az_onnx_options *options;
 	az_tensor_source tensors;
-	az_map functions;     /* "domain\nname\noverload" -> Onnx__FunctionProto */
+	az_map functions; /* "domain\nname\noverload" -> Onnx__FunctionProto */
+	AZ_VEC(az_moved) moved;
 	az_map batch;         /* az_name -> anything: symbols of first dimensions */
 	uint64_t folded;      /* bytes that folding has read and written */
 	uint64_t scanned;     /* nodes looked at, needed or not */
