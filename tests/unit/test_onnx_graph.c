@@ -262,6 +262,95 @@ static void functions(void)
 	az_ctx_free(ctx);
 }
 
+static void put_real(az_text *to, unsigned field, float value)
+{
+	put_varint(to, field << 3 | 5);
+	az_text_add_bytes(to, (const char *)&value, sizeof value);
+}
+
+static az_text real_attr(az_arena *arena, const char *name, float value)
+{
+	az_text attr = {.arena = arena};
+	put_text(&attr, 1, name);
+	put_real(&attr, 2, value);
+	put_int(&attr, 20, 1);
+	return attr;
+}
+
+/* The body's LeakyRelu takes its alpha from the call, else from the function's default. */
+static float slope_of(bool in_call, bool in_default)
+{
+	az_ctx *ctx = az_ctx_new();
+	az_arena *a = &ctx->arena;
+	az_text leaky = onnx_node(a, "LeakyRelu: a -> b"), ref = {.arena = a}, f = {.arena = a};
+	put_text(&ref, 1, "alpha");
+	put_text(&ref, 21, "slope");
+	put_int(&ref, 20, 1);
+	put_message(&leaky, 5, &ref);
+	put_text(&f, 1, "F");
+	put_text(&f, 4, "a");
+	put_text(&f, 5, "b");
+	put_message(&f, 7, &leaky);
+	put_text(&f, 10, "mine");
+	az_text node = onnx_node(a, "F: x -> y"), attr = real_attr(a, "slope", 0.25f);
+	put_text(&node, 7, "mine");
+	if (in_call)
+		put_message(&node, 5, &attr);
+	attr = real_attr(a, "slope", 0.5f);
+	if (in_default)
+		put_message(&f, 11, &attr);
+	az_text graph = graph_of(a, by_three, NODES("Relu: x -> unused"));
+	put_message(&graph, 1, &node);
+	az_text model = onnx_model(a, &graph, 13);
+	put_message(&model, 25, &f);
+	az_module *module = az_onnx_import_bytes(ctx, "t.onnx", model.v, model.count, NULL, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(module);
+	float slope = az_module_main(module)->first->attr.leaky_relu.slope;
+	az_module_free(module);
+	az_ctx_free(ctx);
+	return slope;
+}
+
+static void function_attributes(void)
+{
+	CU_ASSERT_EQUAL(slope_of(true, true), 0.25f);
+	CU_ASSERT_EQUAL(slope_of(false, true), 0.5f);
+	CU_ASSERT_EQUAL(slope_of(true, false), 0.25f);
+	CU_ASSERT_EQUAL(slope_of(false, false), 0.01f);
+}
+
+/* Integers of quantized weights are permuted, not what they stand for; they keep their name. */
+static void quantized_weights(void)
+{
+	static const int64_t image[] = {1, 2, 5, 5, -1}, four[] = {4, 2, 1, 1, -1}, one[] = {4, -1};
+	static const float scales[] = {1, 2, 3, 4};
+	az_ctx *ctx = az_ctx_new();
+	az_arena *a = &ctx->arena;
+	az_text dequantize = onnx_node(a, "DequantizeLinear: q s -> w");
+	az_text conv = onnx_node(a, "Conv: x w -> y");
+	onnx_attr_int(&dequantize, "axis", 0);
+	az_text graph = graph_of(a, image, NODES("Relu: x -> unused"));
+	put_message(&graph, 1, &dequantize);
+	put_message(&graph, 1, &conv);
+	az_text t = onnx_tensor(a, "q", ONNX_INT8, four, "\1\2\3\4\5\6\7\10", 8);
+	put_message(&graph, 5, &t);
+	t = onnx_tensor(a, "s", ONNX_FLOAT, one, scales, sizeof scales);
+	put_message(&graph, 5, &t);
+	az_module *module = import(ctx, &graph);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(module);
+	CU_ASSERT_TRUE(az_module_verify(module));
+	const az_op *op = az_module_main(module)->first;
+	while (op && op->code != AZ_OP_dequantize)
+		op = op->next;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(op);
+	CHECK_TEXT(op->args[0].value->name, "q");
+	CHECK_TEXT(az_type_print(a, op->args[0].value->type), "i8[4,1,1,2]");
+	CU_ASSERT_EQUAL(op->attr.dequantize.axis, 0);
+	CU_ASSERT_EQUAL(op->next->code, AZ_OP_conv);
+	az_module_free(module);
+	az_ctx_free(ctx);
+}
+
 static az_text branch(az_arena *arena, const char *node_text)
 {
 	az_text graph = {.arena = arena}, out = {.arena = arena};
@@ -327,6 +416,8 @@ void test_onnx_graph(void)
 			{"counts what is not reported one by one", counts_the_rest},
 			{"binds dimensions", dimensions},
 			{"keeps the outputs chosen", chosen_outputs}, {"folds shapes", folds},
-			{"writes out functions", functions}, {"takes constant branches", branches},
-			{"permutes weights", weights}));
+			{"writes out functions", functions},
+			{"hands attributes to functions", function_attributes},
+			{"permutes quantized weights", quantized_weights},
+			{"takes constant branches", branches}, {"permutes weights", weights}));
 }
