@@ -228,10 +228,11 @@ bool az_shape_valid(uint32_t rank, const int64_t *dim)
 	for (uint32_t i = 0; i < rank; i++) {
 		if (dim[i] < 0 || dim[i] > AZ_DIM_MAX)
 			return false;
-		if (dim[i] > 0)
-			n *= dim[i];
-		if (n > AZ_NUMEL_MAX)
+		if (dim[i] == 0)
+			continue;
+		if (n > AZ_NUMEL_MAX / dim[i])
 			return false;
+		n *= dim[i];
 	}
 	return true;
 }
