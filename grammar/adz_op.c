@@ -80,14 +80,14 @@ void az_adz_absent(az_adz_state *s, az_loc loc)
 /* Whether the results can be defined at all; reports. */
 static bool check_results(az_adz_state *s)
 {
+	az_map seen = {0};
 	bool ok = true;
 	for (uint32_t i = 0; i < s->op.results.count; i++) {
 		const az_adz_named *result = &s->op.results.v[i];
-		bool twice = az_map_get(&s->func->names, result->name) != NULL;
-		for (uint32_t k = 0; k < i && s->op.results.count <= 16; k++)
-			twice |= s->op.results.v[k].name == result->name;
-		if (twice)
+		if (az_map_get(&s->func->names, result->name) || az_map_get(&seen, result->name))
 			ok = az_error(s->ctx, result->loc, "\"%s\" is defined twice", result->name);
+		if (s->op.results.count > 1)
+			az_map_put(&s->line, &seen, result->name, s);
 	}
 	return ok;
 }
