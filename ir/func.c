@@ -37,6 +37,13 @@ void az_func_add_result(az_func *func, const char *name, az_value *value)
 	az_vec_push(&module->arena, &func->results, result);
 }
 
+void az_func_set_result(az_func *func, uint32_t index, az_value *value)
+{
+	az_use *use = func->results.v[index].use;
+	az_use_unlink(use);
+	az_use_link(use, value);
+}
+
 static void unlist(az_module *module, const az_func *func)
 {
 	uint32_t kept = 0;

@@ -120,6 +120,7 @@ az_func *az_module_func(const az_module *module, az_name name);
 az_func *az_func_new(az_module *module, const char *name);
 az_value *az_func_add_param(az_func *func, const char *name, const az_type *type);
 void az_func_add_result(az_func *func, const char *name, az_value *value);
+void az_func_set_result(az_func *func, uint32_t index, az_value *value);
 void az_func_erase(az_func *func); /* must not be called by anything */
 /* Moves the function before `before` in the module's list (callees come first). */
 void az_func_move_before(az_func *func, az_func *before);

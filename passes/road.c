@@ -8,7 +8,8 @@
 
 static const char *const front[] = {"infer-shapes", "fold-constants", "canonicalize", "decompose",
 	"fold-batchnorm", "fuse-activation", "sink-transposes"};
-static const char *const back[] = {"select-kernels", "pack-weights", "plan-memory"};
+static const char *const back[] = {
+	"widen-activations", "select-kernels", "pack-weights", "plan-memory"};
 
 /* The entry of the history that ran this pass: its name, alone or before options. */
 static bool is_pass(az_name done, const char *step)
@@ -58,6 +59,7 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 			az_text_add(&insert, "{weights=%d}", weights);
 		else if (acts != 8)
 			az_text_add(&insert, "{acts=%d}", acts);
+		az_vec_push(arena, &out->list, "equalize");
 		az_vec_push(arena, &out->list, "calibrate");
 		az_vec_push(arena, &out->list, insert.v);
 	}
