@@ -58,9 +58,9 @@ def imagenet(folder, prepare, qdq=None):
 
 RESNET8 = cifar("resnet8_cifar10_f32", [], "resnet8_cifar10_qdq")
 RESNET20 = cifar("resnet20_cifar10_f32", CIFAR_NORMAL)
-DSCNN = Model("dscnn_kws_f32", [f"--calib={CACHE}/kws01.npy", "--calib-every=5"],
-              [f"--data={CACHE}/kws01.npy", f"--labels={DATA}/kws01/labels.npy", "--every=5", "--invert"],
-              qdq="dscnn_kws_qdq")
+DSCNN = Model("dscnn_kws_f32", [f"--calib={DATA}/kws01/features.npy", "--calib-every=5"],
+              [f"--data={DATA}/kws01/features.npy", f"--labels={DATA}/kws01/labels.npy", "--every=5", "--invert"],
+              ["--input-scale=0.5847029", "--input-mean=48.5303407"], "dscnn_kws_qdq")
 MOBILENET_025 = imagenet("mobilenetv1_025_128_f32", ["--resize=128x128"], "mobilenetv1_025_128_qdq")
 MOBILENET_100 = imagenet("mobilenetv1_100_224_f32", [], "mobilenetv1_100_224_qdq")
 VWW = Model("mobilenetv1_vww_f32", [f"--calib={DATA}/imagenet/images.tar", "--calib-every=7"],

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Data in the form the networks take, into build/bench: the keyword features as floats, the windows of the
-sound clip, and calibration arrays for ONNX Runtime's quantizer (the samples and the preprocessing that
+"""Data in the form the networks take, into build/bench: the windows of the sound clip, and calibration arrays for ONNX Runtime's quantizer (the samples and the preprocessing that
 `adze --calib` gets on its command line)."""
 import io
 import lzma
@@ -44,7 +43,6 @@ def main():
     std = np.float32([0.229, 0.224, 0.225]).reshape(3, 1, 1)
     keywords = ((features - 83) * np.float32(0.5847029)).reshape(-1, 1, 49, 10)
     windows = np.stack([frames[i:i + 5].ravel() for i in range(len(frames) - 4)])
-    save("kws01.npy", lambda: keywords)
     save("ad01.npy", lambda: windows)
     save("calib_dscnn_kws.npy", lambda: keywords[::5])
     save("calib_autoencoder_ad.npy", lambda: windows)
