@@ -296,7 +296,7 @@ static void set_vectors(az_target *t)
 		set_x86(t);
 		break;
 	case AZ_ARCH_AARCH64:
-		t->dot = has(t, "i8mm")      ? AZ_DOT_NEON_I8MM
+		t->dot = has(t, "i8mm") && has(t, "dotprod") ? AZ_DOT_NEON_I8MM
 			 : has(t, "dotprod") ? AZ_DOT_NEON_DOT
 					     : AZ_DOT_NEON;
 		break;
