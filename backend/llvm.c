@@ -8,6 +8,8 @@
 #include "backend/llvm.h"
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/ErrorHandling.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +202,45 @@ static bool check(az_llvm *llvm)
 	return !bad;
 }
 
+/* --- Code generation ------------------------------------------------------------------------ */
+
+/* LLVM ends the process when it cannot select an instruction. Nothing emitted should come to that,
+ * but CPUs and features may be combined in ways nobody tried, so its handler jumps back here. What
+ * LLVM held at that moment is lost: the module is abandoned, not freed. */
+static _Thread_local jmp_buf *fatal_jump;
+static _Thread_local char fatal_text[256];
+
+static void on_fatal(const char *reason)
+{
+	if (!fatal_jump)
+		return;
+	(void)snprintf(fatal_text, sizeof fatal_text, "%.*s", (int)strcspn(reason, "\n"), reason);
+	longjmp(*fatal_jump, 1);
+}
+
+static bool generate(az_llvm *llvm, LLVMCodeGenFileType type, char **message,
+	LLVMMemoryBufferRef *buffer)
+{
+	jmp_buf jump;
+	if (setjmp(jump)) {
+		fatal_jump = NULL;
+		LLVMResetFatalErrorHandler();
+		llvm->e.module = NULL;
+		llvm->e.b = NULL;
+		llvm->e.llvm = NULL;
+		llvm->machine = NULL;
+		(void)snprintf(llvm->fault, sizeof llvm->fault, "%s", fatal_text);
+		return false;
+	}
+	fatal_jump = &jump;
+	LLVMInstallFatalErrorHandler(on_fatal);
+	bool failed = LLVMTargetMachineEmitToMemoryBuffer(llvm->machine, llvm->e.module, type,
+		message, buffer);
+	LLVMResetFatalErrorHandler();
+	fatal_jump = NULL;
+	return !failed;
+}
+
 bool az_llvm_codegen(az_llvm *llvm, az_code code, az_arena *arena, const void **data, size_t *size)
 {
 	if (!check(llvm))
@@ -207,12 +248,12 @@ bool az_llvm_codegen(az_llvm *llvm, az_code code, az_arena *arena, const void **
 	LLVMSetTargetMachineAsmVerbosity(llvm->machine, code == AZ_CODE_ASM_COMMENTED);
 	LLVMMemoryBufferRef buffer = NULL;
 	char *message = NULL;
-	bool failed = LLVMTargetMachineEmitToMemoryBuffer(llvm->machine, llvm->e.module,
-		code == AZ_CODE_OBJECT ? LLVMObjectFile : LLVMAssemblyFile, &message, &buffer);
-	if (failed || llvm->fault[0]) {
+	bool ok = generate(llvm, code == AZ_CODE_OBJECT ? LLVMObjectFile : LLVMAssemblyFile,
+		&message, &buffer);
+	if (!ok || llvm->fault[0]) {
 		(void)az_error(llvm->e.ctx, AZ_LOC_NONE, "code generation failed: %s",
-			failed ? message : llvm->fault);
-		if (failed)
+			llvm->fault[0] ? llvm->fault : message);
+		if (message)
 			LLVMDisposeMessage(message);
 		if (buffer)
 			LLVMDisposeMemoryBuffer(buffer);

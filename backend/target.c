@@ -297,8 +297,8 @@ static void set_vectors(az_target *t)
 		break;
 	case AZ_ARCH_AARCH64:
 		t->dot = has(t, "i8mm") && has(t, "dotprod") ? AZ_DOT_NEON_I8MM
-			 : has(t, "dotprod") ? AZ_DOT_NEON_DOT
-					     : AZ_DOT_NEON;
+			 : has(t, "dotprod")                 ? AZ_DOT_NEON_DOT
+							     : AZ_DOT_NEON;
 		break;
 	case AZ_ARCH_ARM:
 		t->dot = AZ_DOT_NEON;
@@ -347,6 +347,18 @@ static bool features_known(const family *f, const feature_list *list)
 	return true;
 }
 
+/* AVX-512 without the VL extension is given up: LLVM 19 fails to select code for shorter vectors. */
+static bool set_bits(az_ctx *ctx, const family *f, az_target *t, feature_list *list)
+{
+	if (!feature_bits(ctx, f->arch, t->triple, t->cpu, t->features, &t->cpu_check))
+		return false;
+	if (t->arch != AZ_ARCH_X86_64 || !has(t, "avx512f") || has(t, "avx512vl"))
+		return true;
+	add_feature(&ctx->arena, list, "-avx512f");
+	t->features = az_name_of(ctx, join(&ctx->arena, list));
+	return feature_bits(ctx, f->arch, t->triple, t->cpu, t->features, &t->cpu_check);
+}
+
 static const az_target *build(az_ctx *ctx, const family *f, const host *h, const char *triple,
 	const char *cpu, const char *attrs)
 {
@@ -371,8 +383,7 @@ static const az_target *build(az_ctx *ctx, const family *f, const host *h, const
 	bool checked = cpu_known(f, t->cpu, h) && features_known(f, &list);
 	if (!checked && !az_features_check(ctx, t->triple, t->cpu, t->features))
 		return NULL;
-	if (!has_required(ctx, f, t) ||
-		!feature_bits(ctx, f->arch, t->triple, t->cpu, t->features, &t->cpu_check))
+	if (!has_required(ctx, f, t) || !set_bits(ctx, f, t, &list))
 		return NULL;
 	t->native = h && h->family->arch == f->arch && (t->cpu_check & ~h->bits) == 0;
 	set_vectors(t);
