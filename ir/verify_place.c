@@ -23,6 +23,7 @@ typedef struct planner {
 	uint32_t *until; /* by value id; views counted into what they look at */
 	place *alive;    /* disjoint, by address */
 	uint32_t count;
+	uint32_t next_death; /* nobody alive dies before this position */
 } planner;
 
 static uint32_t last_user(const planner *p, const az_value *value)
@@ -68,31 +69,56 @@ static void find_ends(planner *p)
 
 static void drop_dead(planner *p, uint32_t now)
 {
-	uint32_t kept = 0;
+	uint32_t kept = 0, next = UINT32_MAX;
+	if (now < p->next_death)
+		return;
 	for (uint32_t i = 0; i < p->count; i++) {
-		if (p->alive[i].until > now)
+		if (p->alive[i].until > now) {
+			next = AZ_MIN(next, p->alive[i].until);
 			p->alive[kept++] = p->alive[i];
+		}
 	}
 	p->count = kept;
+	p->next_death = next;
+}
+
+/* How many of the living begin at or below this address. */
+static uint32_t rank_of(const planner *p, int64_t begin)
+{
+	uint32_t low = 0, high = p->count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (p->alive[middle].begin <= begin)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The living are disjoint, so only the neighbours can overlap. */
+static const place *find_overlap(const planner *p, uint32_t rank, int64_t begin, int64_t end)
+{
+	if (rank > 0 && p->alive[rank - 1].end > begin)
+		return &p->alive[rank - 1];
+	return rank < p->count && p->alive[rank].begin < end ? &p->alive[rank] : NULL;
 }
 
 static bool enter(planner *p, const az_value *value, az_loc loc)
 {
 	int64_t begin = value->at, end = begin + (int64_t)az_type_size(value->type);
-	uint32_t i = p->count;
 	if (begin == end)
 		return true;
-	for (uint32_t k = 0; k < p->count; k++) {
-		if (p->alive[k].begin < end && begin < p->alive[k].end)
-			return az_error(p->func->module->ctx, loc,
-				"\"%s\" at %lld to %lld overlaps \"%s\" at %lld to %lld",
-				value->name, (long long)begin, (long long)end,
-				p->alive[k].value->name, (long long)p->alive[k].begin,
-				(long long)p->alive[k].end);
-	}
-	for (; i > 0 && p->alive[i - 1].begin > begin; i--)
-		p->alive[i] = p->alive[i - 1];
-	p->alive[i] = (place){value, begin, end, p->until[value->id]};
+	uint32_t rank = rank_of(p, begin);
+	const place *other = find_overlap(p, rank, begin, end);
+	if (other)
+		return az_error(p->func->module->ctx, loc,
+			"\"%s\" at %lld to %lld overlaps \"%s\" at %lld to %lld", value->name,
+			(long long)begin, (long long)end, other->value->name,
+			(long long)other->begin, (long long)other->end);
+	memmove(&p->alive[rank + 1], &p->alive[rank], (p->count - rank) * sizeof *p->alive);
+	p->alive[rank] = (place){value, begin, end, p->until[value->id]};
+	p->next_death = AZ_MIN(p->next_death, p->until[value->id]);
 	p->count++;
 	return true;
 }
@@ -141,7 +167,7 @@ static bool walk(planner *p)
 
 bool az_verify_places(const az_func *main, az_arena *arena)
 {
-	planner p = {.func = main, .end = main->op_count + 1};
+	planner p = {.func = main, .end = main->op_count + 1, .next_death = UINT32_MAX};
 	uintptr_t number = 0;
 	for (const az_op *op = main->first; op; op = op->next)
 		az_map_put(arena, &p.position, op, (void *)++number);
