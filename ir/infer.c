@@ -145,6 +145,8 @@ bool az_infer_clamp_int(const az_infer *in, az_ints clamp, az_elem result)
 {
 	if (clamp.count == 0)
 		return true;
+	if (!az_elem_is_integer(result))
+		return az_infer_error(in, "%s takes no clamp", az_infer_elem(in, result));
 	if (clamp.count != 2)
 		return az_infer_error(
 		        in, "clamp has %u entries, it takes none or two", clamp.count);

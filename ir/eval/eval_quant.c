@@ -135,8 +135,6 @@ bool az_eval_quantize(az_eval *e)
 		float v = x.kind == AZ_WIDE_F64 ? (float)x.d[i] : x.f[i];
 		float t = quotient(v, g->scale);
 		y.i[i] = bipolar ? quantize_sign(t) : quantize_unit(t, g, attr->rounding);
-		if (bipolar && clamped)
-			y.i[i] = AZ_MAX(lo, AZ_MIN(hi, y.i[i]));
 	}
 	az_wide_store(&y, &e->results[0]);
 	return true;

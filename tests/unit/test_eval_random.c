@@ -166,7 +166,7 @@ static int one(az_opcode code, uint64_t seed)
 
 static void every_operation(void)
 {
-	enum { ROUNDS = 200 };
+	enum { ROUNDS = 600 };
 	for (int code = 0; code < AZ_OP_COUNT_; code++) {
 		if (code == AZ_OP_call)
 			continue;
