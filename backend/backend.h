@@ -4,8 +4,6 @@
 #ifndef AZ_BACKEND_BACKEND_H
 #define AZ_BACKEND_BACKEND_H
 
-#include <stdio.h>
-
 #include "backend/target.h"
 #include "ir/cost.h"
 #include "ir/exec.h"
@@ -41,9 +39,9 @@ char *az_backend_header(const az_module *module, const az_target *target, const 
 
 /* Runs the remaining road to `placed` on a clone for this machine, emits the object and loads it. */
 extern const az_exec_api az_backend_jit;
-/* Runs a network made by az_backend_jit several times and writes the median time of each layer
- * and its share. */
-bool az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, FILE *out);
+/* Runs a network made by az_backend_jit several times; a text in the arena with the median time of
+ * each layer and its share. */
+char *az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, az_arena *arena);
 extern const az_cost_api az_backend_cost;
 
 /* Names of kernels for `adze info`; NULL past the end. */

@@ -12,6 +12,7 @@
 #include "backend/features.h"
 #include "backend/module.h"
 #include "backend/plan.h"
+#include "base/text.h"
 #include "passes/pass.h"
 
 #define SYMBOL       "net"
@@ -238,20 +239,18 @@ static uint64_t *layer_times(az_exec *exec, const az_tensor *inputs, az_arena *a
 	return median;
 }
 
-bool az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, FILE *out)
+char *az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, az_arena *arena)
 {
-	az_arena arena;
-	az_arena_init(&arena, &exec->ctx->oom);
-	uint64_t *time = layer_times(exec, inputs, &arena), total = 0;
+	uint64_t *time = layer_times(exec, inputs, arena), total = 0;
+	az_text out = {.arena = arena};
 	for (uint32_t i = 0; i < exec->layer_count; i++)
 		total += time[i];
 	for (uint32_t i = 0; i < exec->layer_count; i++) {
 		const az_layer_cost *layer = &exec->layer[i];
-		fprintf(out, "%10.3f us %5.1f %%  %-14s %-12s %s\n", (double)time[i] / 1e3,
+		az_text_add(&out, "%10.3f us %5.1f %%  %-14s %-14s %s\n", (double)time[i] / 1e3,
 			total ? 100.0 * (double)time[i] / (double)total : 0.0, layer->op,
 			layer->kernel, layer->name ? layer->name : "");
 	}
-	fprintf(out, "%10.3f us 100.0 %%  all layers\n", (double)total / 1e3);
-	az_arena_free(&arena);
-	return true;
+	az_text_add(&out, "%10.3f us 100.0 %%  all layers\n", (double)total / 1e3);
+	return out.v;
 }

@@ -120,8 +120,8 @@ static bool run(az_job *job, az_runner *runner)
 	if (!az_job_inputs(job, main, o->arg_count - 1, o->args + 1, in) ||
 		!az_runner_run(runner, &job->arena, in, out))
 		return false;
-	if (o->profile && !az_backend_jit_profile(runner->exec, in, stdout))
-		return false;
+	if (o->profile)
+		fputs(az_backend_jit_profile(runner->exec, in, &job->arena), stdout);
 	if (o->bench.set)
 		return bench(job, runner, in, AZ_MAX(o->bench.v, 1));
 	return o->profile || show(job, main, out);
