@@ -4,8 +4,10 @@
  * and one broadcast, cut so that rows and channels of the layer divide into them with little waste. */
 #include "backend/contract.h"
 
-#define DOTS_MAX                                                                                   \
-	112 /* dot products in one loop body: longer ones make the register allocator spill */
+#include <math.h>
+
+#define NEAR_BYTES 24576 /* weights of a block that stay in the nearest cache */
+#define DOTS_MAX   112   /* dot products of a loop body: longer ones make it spill */
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -50,25 +52,74 @@ static uint32_t reserve(az_dot_form form)
 	}
 }
 
-/* Rows and columns of at most `most` pixels that cut the output evenly. */
-static void pick_pixels(const az_contract *c, int64_t most, int64_t *h, int64_t *w)
+/* A tile of outputs under consideration. */
+typedef struct candidate {
+	int64_t h, w, nr;
+} candidate;
+
+/* Issue slots of one granule of one tile: its dot products (never fewer than hide their latency), and
+ * weights that come from the second cache; `fixed` is what a tile costs besides, spread over its granules. */
+static double tile_cost(int64_t pixels, int64_t nr, uint32_t parts, bool far_weights, double fixed)
 {
-	*w = ceil_div(c->out_w, ceil_div(c->out_w, most));
-	*h = *w == c->out_w ? AZ_MAX(most / *w, 1) : 1;
-	*h = ceil_div(c->out_h, ceil_div(c->out_h, *h));
+	double dots = (double)(pixels * nr * parts), loads = (double)(pixels + nr);
+	double slots = AZ_MAX(AZ_MAX(dots, loads), 8.0);
+	return slots + (far_weights ? 0.6 * (double)nr : 0) + fixed;
 }
 
-/* Dot products issued for the whole layer per useful one, in percent; small tiles pay for weights. */
-static int64_t waste(const az_contract *c, int64_t vectors, int64_t nr, int64_t most)
+/* Of all tiles of one block of vectors. */
+static double block_cost(const az_contract *c, candidate t, int64_t nr, uint32_t parts,
+	bool far_weights)
 {
-	int64_t h, w;
-	pick_pixels(c, most, &h, &w);
-	int64_t issued = ceil_div(c->out_h, h) * ceil_div(c->out_w, w) * h * w;
-	int64_t useful = c->out_h * c->out_w;
-	int64_t loads = nr + h * w; /* per nr * h * w dot products */
-	int64_t steps = nr * h * w;
-	(void)vectors;
-	return issued * 100 / useful + (2 * loads > steps ? (2 * loads - steps) * 60 / steps : 0);
+	az_dot_form form = c->is_float ? AZ_FORM_F32 : AZ_FORM_VPDPBUSD;
+	int64_t granules = c->kernel_h * c->taps * az_contract_granules(c, az_form_granule(form));
+	/* Wide rather than high: rows far apart may fall on one another in the cache. */
+	double fixed =
+		24.0 / (double)granules + 0.02 * (double)(t.h * t.w) + 0.3 * (double)(t.h - 1);
+	int64_t rows = c->out_h / t.h, columns = c->out_w / t.w;
+	int64_t h = c->out_h % t.h, w = c->out_w % t.w;
+	double sum = (double)(rows * columns) * tile_cost(t.h * t.w, nr, parts, far_weights, fixed);
+	if (w)
+		sum += (double)rows * tile_cost(t.h * w, nr, parts, far_weights, fixed);
+	if (h)
+		sum += (double)columns * tile_cost(h * t.w, nr, parts, far_weights, fixed);
+	if (h && w)
+		sum += tile_cost(h * w, nr, parts, far_weights, fixed);
+	return sum;
+}
+
+static double layer_cost(const az_contract *c, candidate t, int64_t vectors, uint32_t lanes,
+	uint32_t parts)
+{
+	int64_t elem = c->is_float ? 4 : 1;
+	int64_t panel = c->kernel_h * c->taps * c->run * t.nr * lanes * elem;
+	bool far_weights = panel > NEAR_BYTES;
+	double sum = (double)(vectors / t.nr) * block_cost(c, t, t.nr, parts, far_weights);
+	if (vectors % t.nr)
+		sum += block_cost(c, t, vectors % t.nr, parts, far_weights);
+	return sum;
+}
+
+/* The cheapest tile of at most `most` pixels, for any number of vectors that the registers allow. */
+static candidate pick(const az_contract *c, az_dot_form form, uint32_t registers, uint32_t lanes)
+{
+	uint32_t parts = az_form_parts(form), per_weight = form == AZ_FORM_PMADDWD ? 2 : 1;
+	int64_t vectors = ceil_div(c->group_out, lanes), pixels = c->out_h * c->out_w;
+	candidate best = {1, 1, 1};
+	double least = INFINITY;
+	for (int64_t nr = 1; nr <= AZ_MIN(vectors, pixels > 3 ? 4 : 8); nr++) {
+		int64_t room = (int64_t)registers - reserve(form) - nr * per_weight;
+		int64_t most = AZ_MIN(room / (nr * parts), 28);
+		for (int64_t w = 1; w <= AZ_MIN(most, c->out_w); w++)
+			for (int64_t h = 1; h <= AZ_MIN(most / w, c->out_h); h++) {
+				candidate t = {h, w, nr};
+				double cost = layer_cost(c, t, vectors, lanes, parts);
+				if (cost < least) {
+					least = cost;
+					best = t;
+				}
+			}
+	}
+	return best;
 }
 
 void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile)
@@ -79,39 +130,19 @@ void az_contract_tile(const az_contract *c, const az_target *target, az_tile *ti
 	if (lanes == 1)
 		registers =
 			target->arch == AZ_ARCH_RISCV64 || target->arch == AZ_ARCH_ARM ? 20 : 16;
-	int64_t vectors = ceil_div(c->group_out, lanes);
-	uint32_t per_weight = form == AZ_FORM_PMADDWD ? 2 : 1;
-	int64_t best = INT64_MAX, best_nr = 1, best_most = 1;
-	for (int64_t nr = 1; nr <= 8; nr++) {
-		if (nr > vectors || (nr > 4 && c->out_h * c->out_w > 3))
-			break;
-		int64_t room = (int64_t)registers - reserve(form) - nr * per_weight;
-		int64_t most = AZ_MIN(room / (nr * parts), 28);
-		if (most < 1)
-			break;
-		most = AZ_MIN(most, c->out_h * c->out_w);
-		int64_t cost = waste(c, vectors, nr, most);
-		/* A remaining block of fewer vectors runs at the same rows: count its loss. */
-		cost += vectors % nr ? 10 * nr / vectors : 0;
-		if (cost <= best) {
-			best = cost;
-			best_nr = nr;
-			best_most = most;
-		}
-	}
-	int64_t h, w;
-	pick_pixels(c, best_most, &h, &w);
+	candidate t = pick(c, form, registers, lanes);
+	int64_t dots = t.h * t.w * t.nr * parts;
 	int64_t granules = az_contract_granules(c, az_form_granule(form));
 	int64_t uk = 1;
 	for (int64_t k = 2; k <= 4; k++)
-		if (h * w * best_nr * parts * k <= DOTS_MAX && granules % k == 0)
+		if (dots * k <= DOTS_MAX && granules % k == 0)
 			uk = k;
-	if (uk == 1 && granules >= 6 && h * w * best_nr * parts * 2 <= DOTS_MAX)
+	if (uk == 1 && granules >= 6 && dots * 2 <= DOTS_MAX)
 		uk = 2;
 	*tile = (az_tile){.count = AZ_TILE_CONTRACT_COUNT};
-	tile->v[AZ_TILE_H] = h;
-	tile->v[AZ_TILE_W] = w;
-	tile->v[AZ_TILE_NR] = best_nr;
+	tile->v[AZ_TILE_H] = t.h;
+	tile->v[AZ_TILE_W] = t.w;
+	tile->v[AZ_TILE_NR] = t.nr;
 	tile->v[AZ_TILE_UK] = uk;
 	tile->v[AZ_TILE_LANES] = lanes;
 }
