@@ -11,6 +11,11 @@ static bool is_byte(az_elem e)
 	return az_elem_is_integer(e) && e.bits == 8;
 }
 
+bool az_contract_takes_weights(az_elem e)
+{
+	return e.kind == AZ_KIND_BIPOLAR || (az_elem_is_integer(e) && e.bits <= 8);
+}
+
 /* The position of a value among the parameters; UINT32_MAX when it is none. */
 static uint32_t param_index(const az_value *value)
 {
@@ -28,7 +33,8 @@ static bool read_operands(const az_op *op, az_contract *c)
 	c->x_elem = x->type->elem;
 	c->w_elem = w->type->elem;
 	az_elem result = op->results[0]->type->elem;
-	if (is_byte(c->x_elem) && is_byte(c->w_elem) && az_elem_equal(result, AZ_I32))
+	if (is_byte(c->x_elem) && az_contract_takes_weights(c->w_elem) &&
+		az_elem_equal(result, AZ_I32))
 		return true;
 	c->is_float = true;
 	return az_elem_equal(c->x_elem, AZ_F32) && az_elem_equal(c->w_elem, AZ_F32);
@@ -160,6 +166,8 @@ int64_t az_contract_weight(const az_contract *c, const az_const *w, int64_t o, i
 
 int64_t az_contract_weight_shift(const az_contract *c, const az_const *w)
 {
+	if (az_contract_is_sub(c)) /* the zero point goes while they are unpacked */
+		return c->zw;
 	if (c->zw == 0 && az_elem_is_signed(c->w_elem))
 		return 0;
 	int64_t count = w->splat ? 1 : az_type_numel(w->value.type), lo = 0, hi = 0;

@@ -47,6 +47,8 @@ typedef struct az_contract {
 	az_epilogue epilogue;
 } az_contract;
 
+/* Integers of 1 to 8 bits, and bipolar. */
+bool az_contract_takes_weights(az_elem e);
 /* false when the function is none of these, or does more after it than the epilogue can. */
 bool az_contract_read(const az_func *func, az_contract *out);
 
@@ -111,6 +113,7 @@ typedef struct az_contract_code {
 	LLVMValueRef
 		sums; /* i32 per pixel of the tile, already multiplied by d; NULL: not needed */
 	int64_t d;
+	LLVMValueRef offsets; /* of contract_sub.c: a table, made when first needed */
 } az_contract_code;
 
 /* A rectangle of output pixels and a block of channels. */
@@ -123,6 +126,9 @@ typedef struct az_patch {
 } az_patch;
 
 void az_contract_patch(az_contract_code *code, const az_patch *patch);
+/* One granule of every pixel of the patch against the weights of every vector. */
+void az_contract_step(az_contract_code *code, const az_patch *patch, LLVMValueRef x,
+	const az_dot_operand *weight, LLVMValueRef *acc);
 /* Fills code->sums for the rectangle of the patch. */
 void az_contract_sums(az_contract_code *code, const az_patch *patch);
 int64_t az_contract_granules(const az_contract *c, uint32_t granule);
@@ -143,6 +149,13 @@ void az_contract_pack_bias(const az_contract *c, const az_const *w, const az_con
 	int64_t times, az_arena *arena, const void **data, size_t *size);
 /* What stored weights are less, so that they are signed bytes: 0, 128, or zw when all fit. */
 int64_t az_contract_weight_shift(const az_contract *c, const az_const *w);
+
+/* Weights of fewer than 8 bits (contract_sub.c): bytes of a block, the accumulation, packing. */
+bool az_contract_is_sub(const az_contract *c);
+int64_t az_sub_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes, int64_t vectors);
+void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
+void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule, int64_t nr,
+	az_arena *arena, const void **data, size_t *size);
 
 /* The tile for `registers` vector registers. `sums`: activation sums are needed. */
 void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile);

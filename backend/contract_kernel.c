@@ -16,6 +16,10 @@ bool az_contract_match(const az_target *target, const az_func *func, az_value *c
 	const az_const *w = az_value_const(args[c.w]);
 	if (!w || (!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias]))))
 		return false;
+	/* There is no bipolar zero to fill a granule with. */
+	uint32_t granule = az_form_granule(az_dot_form_of(target, c.is_float));
+	if (c.w_elem.kind == AZ_KIND_BIPOLAR && c.run % granule)
+		return false;
 	az_contract_tile(&c, target, tile);
 	if (!c.is_float) {
 		/* The weights as signed bytes less their zero point, or the activations' sums. */
@@ -149,7 +153,9 @@ bool az_contract_pack(const az_target *target, const az_func *func, az_value *co
 	p.nr = tile->v[AZ_TILE_NR];
 	bool sums = tile->v[AZ_TILE_SUMS] != 0;
 	p.shift = !sums ? c.zw : az_elem_is_signed(c.w_elem) ? 0 : 128;
-	if (index == c.w)
+	if (index == c.w && az_contract_is_sub(&c))
+		az_sub_pack(&c, p.w, p.lanes, p.granule, p.nr, arena, data, size);
+	else if (index == c.w)
 		pack_weights(&p, arena, data, size);
 	if (index == c.bias && !c.is_float)
 		az_contract_pack_bias(&c, p.w, az_value_const(args[c.bias]),

@@ -14,6 +14,8 @@ int64_t az_contract_granules(const az_contract *c, uint32_t granule)
 int64_t az_contract_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes,
 	uint32_t elem_bytes, int64_t vectors)
 {
+	if (az_contract_is_sub(c))
+		return az_sub_block_bytes(c, granule, lanes, vectors);
 	return c->kernel_h * c->taps * az_contract_granules(c, granule) * vectors * lanes *
 	       granule * elem_bytes;
 }
@@ -26,7 +28,18 @@ static int64_t pixel_bytes(const az_contract_code *code, int64_t row, int64_t co
 	       code->kit.elem_bytes;
 }
 
-/* One granule of every pixel against the weights of every vector. */
+void az_contract_step(az_contract_code *code, const az_patch *p, LLVMValueRef x,
+	const az_dot_operand *weight, LLVMValueRef *acc)
+{
+	az_dot_kit *kit = &code->kit;
+	for (uint32_t m = 0; m < p->h * p->w_pixels; m++) {
+		int64_t offset = pixel_bytes(code, m / p->w_pixels, m % p->w_pixels);
+		az_dot_operand pixel = az_dot_broadcast(kit, az_at_const(kit->e, x, offset));
+		for (uint32_t j = 0; j < p->vectors; j++)
+			az_dot_step(kit, &acc[(m * p->vectors + j) * kit->parts], pixel, weight[j]);
+	}
+}
+
 static void granule(az_contract_code *code, const az_patch *p, LLVMValueRef x, LLVMValueRef w,
 	LLVMValueRef *acc)
 {
@@ -34,12 +47,7 @@ static void granule(az_contract_code *code, const az_patch *p, LLVMValueRef x, L
 	az_dot_operand weight[16];
 	for (uint32_t j = 0; j < p->vectors; j++)
 		weight[j] = az_dot_weights(kit, az_at_const(kit->e, w, j * code->w_vector));
-	for (uint32_t m = 0; m < p->h * p->w_pixels; m++) {
-		int64_t offset = pixel_bytes(code, m / p->w_pixels, m % p->w_pixels);
-		az_dot_operand pixel = az_dot_broadcast(kit, az_at_const(kit->e, x, offset));
-		for (uint32_t j = 0; j < p->vectors; j++)
-			az_dot_step(kit, &acc[(m * p->vectors + j) * kit->parts], pixel, weight[j]);
-	}
+	az_contract_step(code, p, x, weight, acc);
 }
 
 /* The granules of one run. */
@@ -161,7 +169,10 @@ void az_contract_patch(az_contract_code *code, const az_patch *p)
 			for (uint32_t part = 0; part < kit->parts; part++)
 				acc[(m * p->vectors + j) * kit->parts + part] = start;
 	}
-	rows_loop(code, p, count, acc);
+	if (az_contract_is_sub(code->c))
+		az_sub_steps(code, p, count, acc);
+	else
+		rows_loop(code, p, count, acc);
 	finish(code, p, acc, out);
 	az_epilogue_begin(&code->ep, p->image, p->row, p->column, p->channel, kit->lanes);
 	az_epilogue_patch(&code->ep, out, p->h, p->w_pixels, p->vectors, p->last_lanes);

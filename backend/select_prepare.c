@@ -3,6 +3,7 @@
  * Before grouping: padding of convolutions becomes an operation (the fast kernels read buffers that hold
  * their border, and a producer can write it), integer contractions get a bias for corrections to go into,
  * and transposes that move no byte become reshapes. */
+#include "backend/contract.h"
 #include "backend/select.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ static bool is_byte(az_elem e)
 	return az_elem_is_integer(e) && e.bits == 8;
 }
 
-/* What the fast kernels compute: f32, or bytes into i32; constant weights. */
+/* What the fast kernels compute: f32, or bytes times at most bytes into i32; constant weights. */
 static bool is_fast(const az_op *op)
 {
 	az_elem x = op->args[0].value->type->elem, w = op->args[1].value->type->elem;
@@ -20,7 +21,7 @@ static bool is_fast(const az_op *op)
 		return false;
 	if (az_elem_equal(x, AZ_F32) && az_elem_equal(w, AZ_F32))
 		return true;
-	return is_byte(x) && is_byte(w) && az_elem_equal(op->results[0]->type->elem, AZ_I32);
+	return is_byte(x) && az_contract_takes_weights(w) && az_elem_equal(op->results[0]->type->elem, AZ_I32);
 }
 
 static void replace(az_op *op, az_value *with)

@@ -126,7 +126,15 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 	if (quantized && o->use_float)
 		return az_error(job->ctx, AZ_LOC_NONE,
 			"this network is quantized; --float is for float networks");
+	if ((o->weights.set || o->acts.set) && !o->calib)
+		return az_error(job->ctx, AZ_LOC_NONE,
+			"--weights and --acts choose widths for a float network and want "
+			"--calib=DATA");
 	*road = (az_road){.quantize = o->calib != NULL, .weight_bits = 8, .act_bits = 8};
+	if (o->weights.set)
+		road->weight_bits = (int)AZ_MAX(0, AZ_MIN(o->weights.v, 99));
+	if (o->acts.set)
+		road->act_bits = (int)AZ_MAX(0, AZ_MIN(o->acts.v, 99));
 	if (module->done.count == 0 && !quantized && !o->calib)
 		module->fast_math = true;
 	return true;
