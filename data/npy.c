@@ -124,7 +124,7 @@ bool az_npy_parse(az_ctx *ctx, az_arena *arena, const char *path, const void *da
 	const char *header = az_arena_copy(arena, (const char *)p + start, length);
 	const char *descr = find_key(header, "descr"), *order = find_key(header, "fortran_order");
 	if (!descr || !strchr("<>|=", descr[0]) || !descr[1] ||
-		!parse_elem(descr[1], atoi(descr + 2), &elem))
+		!parse_elem(descr[1], descr[2] - '0', &elem))
 		return az_error(ctx, AZ_LOC_NONE,
 			"%s: element type '%.8s' is none of b1, i1-8, u1-8, f2-8", path,
 			descr ? descr : "");
