@@ -5,6 +5,7 @@
  * results stay right (no element is computed twice). */
 #include "backend/iter.h"
 #include "backend/expr.h"
+#include "backend/iter_transpose.h"
 
 #include <assert.h>
 
@@ -384,19 +385,38 @@ static bool copy_body(az_emitter *e, void *data, const az_place *place)
 	return true;
 }
 
+static bool copy_collapsed(az_emitter *e, move *m, uint32_t rank, const int64_t *size)
+{
+	int64_t zero[AZ_ITER_RANK] = {0};
+	/* Vectors where both run along the last dimension, or one element is repeated along it. */
+	bool vector = m->to.stride[rank - 1] == 1 && m->from.stride[rank - 1] <= 1 &&
+		      m->from.stride[rank - 1] >= 0;
+	uint32_t lanes = vector ? e->target->vector_bytes * 8 / m->to.elem.bits : 1;
+	return az_iterate(e, rank, zero, size, AZ_MAX(lanes, 1u), NULL, copy_body, m);
+}
+
+bool az_copy_plain(az_emitter *e, az_view from, az_view to, uint32_t rank, const int64_t *dim)
+{
+	move m = {from, to};
+	return copy_collapsed(e, &m, rank, dim);
+}
+
 bool az_copy(az_emitter *e, az_view from, az_view to, uint32_t rank, const int64_t *dim)
 {
 	move m = {from, to};
-	int64_t size[AZ_ITER_RANK], zero[AZ_ITER_RANK] = {0};
+	int64_t size[AZ_ITER_RANK] = {0};
+	bool done;
 	for (uint32_t d = 0; d < rank; d++)
 		size[d] = dim[d];
 	az_view *views[2] = {&m.from, &m.to};
 	rank = az_iter_collapse(rank, size, views, 2);
-	/* Vectors where both run along the last dimension, or one element is repeated along it. */
-	bool vector = m.to.stride[rank - 1] == 1 && m.from.stride[rank - 1] <= 1 &&
-		      m.from.stride[rank - 1] >= 0;
-	uint32_t lanes = vector ? e->target->vector_bytes * 8 / m.to.elem.bits : 1;
-	return az_iterate(e, rank, zero, size, AZ_MAX(lanes, 1u), NULL, copy_body, &m);
+	for (uint32_t d = 0; d < rank; d++) {
+		if (size[d] == 0)
+			return true;
+	}
+	if (!az_copy_turned(e, &m.from, &m.to, rank, size, &done))
+		return false;
+	return done || copy_collapsed(e, &m, rank, size);
 }
 
 LLVMValueRef az_rodata(az_emitter *e, const void *bytes, size_t size)
