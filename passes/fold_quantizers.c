@@ -71,7 +71,7 @@ static void note_quantizers(az_func *func)
 	for (az_op *op = func->first; op; op = op->next) {
 		if (az_plain_quantize(op, &p) && !op->results[0]->quant)
 			op->results[0]->quant = az_quant_scalar(func->module,
-			        az_params_scale(&p, 0), (int32_t)az_params_zero(&p, 0));
+				az_params_scale(&p, 0), (int32_t)az_params_zero(&p, 0));
 	}
 }
 

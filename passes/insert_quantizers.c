@@ -19,7 +19,7 @@
 #include <math.h>
 
 #include "base/bits.h"
-#include "passes/quantize_plan.h"
+#include "passes/insert.h"
 
 typedef struct inserter {
 	az_pass_ctx *pass;
@@ -100,91 +100,18 @@ static bool quantize_value(inserter *in, az_func *main, az_value *value)
 	return true;
 }
 
-/* The scale of the quantized operand of an operation with weights. */
-static float scale_of(const az_value *x)
-{
-	const az_op *dq = az_def_is(x, AZ_OP_dequantize);
-	return dq ? (float)az_const_get(az_value_const(dq->args[1].value), 0) : 1.0f;
-}
-
-/* Place of element i of channel c in the weights: channels stand first, or last in a matrix. */
-static uint64_t place(const az_type *type, bool last, int64_t c, int64_t i)
-{
-	int64_t channels = last ? type->dim[type->rank - 1] : type->dim[0];
-	int64_t inner = az_type_numel(type) / channels;
-	return (uint64_t)(last ? i * channels + c : c * inner + i);
-}
-
-static float channel_scale(const az_op *op, const az_const *w, bool last, int64_t c, float most)
-{
-	const az_type *type = w->value.type;
-	int64_t channels = last ? type->dim[type->rank - 1] : type->dim[0];
-	int64_t inner = w->splat ? 1 : az_type_numel(type) / channels;
-	float largest = 0;
-	for (int64_t i = 0; i < inner; i++)
-		largest = fmaxf(largest, fabsf((float)az_const_get(w, place(type, last, c, i))));
-	float scale = largest / most;
-	const az_value *bias = az_op_arg(op, 2);
-	if (bias) {
-		float b = fabsf((float)az_const_get(az_value_const(bias), (uint64_t)c));
-		float least = b / (scale_of(op->args[0].value) * 0x1p30f);
-		scale = fmaxf(scale, least);
-	}
-	return scale >= 0x1p-126f && isfinite(scale) ? scale : 1.0f;
-}
-
-static bool quantize_weights(inserter *in, az_op *op)
-{
-	az_module *module = in->module;
-	az_const *w = az_value_const(op->args[1].value);
-	const az_type *type = w->value.type;
-	az_arena *scratch = &in->pass->scratch;
-	az_elem elem = AZ_ELEM(INT, 0);
-	elem.bits = (uint8_t)in->weight_bits;
-	bool last = op->code == AZ_OP_matmul;
-	int64_t channels = last ? type->dim[type->rank - 1] : type->dim[0];
-	int64_t inner = az_type_numel(type) / AZ_MAX(channels, 1);
-	int64_t most = az_elem_max(elem);
-	const az_type *stored = az_type_with_elem(module->ctx, type, elem);
-	char *data = az_arena_alloc(&module->arena, az_type_size(stored), 64);
-	float *scale = az_new_array(&module->arena, float, (size_t)channels);
-	for (int64_t c = 0; c < channels; c++) {
-		scale[c] = channel_scale(op, w, last, c, (float)most);
-		for (int64_t i = 0; i < inner; i++) {
-			uint64_t at = place(type, last, c, i);
-			float v = (float)az_const_get(w, at);
-			az_bits_set(data, at, elem.bits,
-				(uint64_t)az_quantize_one(v, scale[c], 0, -most, most));
-		}
-	}
-	const char *name = az_name_generated(w->value.name) ? "w" : w->value.name;
-	az_const *q =
-		az_const_new(module, az_arena_printf(scratch, "%s.q", name), stored, data, true);
-	az_const *s = az_const_f32(module, az_arena_printf(scratch, "%s.scale", name), 1, &channels,
-		scale);
-	az_quant quant = {.name = q->value.name,
-		.grid = AZ_GRID_AFFINE,
-		.count = (uint32_t)channels,
-		.axis = (int16_t)(last ? type->rank - 1 : 0),
-		.scale = scale};
-	q->value.quant = az_quant_get(module, &quant);
-	az_attrs attrs;
-	az_attrs_init(AZ_OP_dequantize, &attrs);
-	attrs.dequantize.axis = quant.axis;
-	az_value *args[2] = {&q->value, &s->value};
-	az_builder at = az_before(op);
-	az_value *dq = az_build(&at, AZ_OP_dequantize, 2, args, &attrs, AZ_F32);
-	if (!dq)
-		return false;
-	az_op_set_arg(op, 1, dq);
-	return true;
-}
-
 static bool insert(inserter *in, az_func *main)
 {
 	az_arena *scratch = &in->pass->scratch;
+	bool *shifted = az_new_array(scratch, bool, main->params.count + 1);
+	if (!az_shift_inputs(main, (float)az_elem_max(in->act), shifted, scratch))
+		return false;
 	size_t count = main->value_count + 1u;
 	az_quantize_plan_make(main, scratch, &in->plan);
+	for (uint32_t i = 0; i < main->params.count; i++) {
+		if (shifted[i])
+			in->plan.wanted[main->params.v[i]->id] = false;
+	}
 	in->shared = az_new_array(scratch, az_range, count);
 	in->seen = az_new_array(scratch, const az_value *, count);
 	in->scale = az_new_array(scratch, az_value *, count);
@@ -210,7 +137,7 @@ static bool insert(inserter *in, az_func *main)
 		}
 	}
 	for (az_op *op = main->first; op; op = op->next) {
-		if (az_has_weights(op) && !quantize_weights(in, op))
+		if (az_has_weights(op) && !az_quantize_weights(op, in->weight_bits, scratch))
 			return false;
 	}
 	return true;

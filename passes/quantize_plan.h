@@ -20,4 +20,7 @@ bool az_has_weights(const az_op *op);
 /* Operations that only move or choose stored numbers, so that operands and result have one quantizer. */
 bool az_shares_quantizer(const az_op *op);
 
+/* The scale of a channel of symmetric weights of at most `most` steps each way (weight_scale.c). */
+float az_weight_scale(const float *w, int64_t count, int64_t most);
+
 #endif

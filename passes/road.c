@@ -59,7 +59,6 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 			az_text_add(&insert, "{weights=%d}", weights);
 		else if (acts != 8)
 			az_text_add(&insert, "{acts=%d}", acts);
-		az_vec_push(arena, &out->list, "equalize");
 		az_vec_push(arena, &out->list, "calibrate");
 		az_vec_push(arena, &out->list, insert.v);
 	}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of insert-quantizers share. */
+#ifndef AZ_PASSES_INSERT_H
+#define AZ_PASSES_INSERT_H
+
+#include "passes/quantize_plan.h"
+
+/* Operations with constant weights that read a value. */
+typedef struct az_weighted {
+	AZ_VEC(az_op *) list;
+} az_weighted;
+
+/* Moves inputs of main whose range, cut into so many levels, gives a grid without zero; shifted[i] is set
+ * for those parameters, which then must not be quantized themselves. */
+bool az_shift_inputs(az_func *main, float levels, bool *shifted, az_arena *scratch);
+
+/* Place of element i of output channel c in weights whose channels stand first, or last in a matrix. */
+uint64_t az_weight_place(const az_type *type, bool last, int64_t c, int64_t i);
+
+/* Replaces the constant weights of an operation, whose operand has its quantizer already, by dequantized
+ * integers of so many bits. */
+bool az_quantize_weights(az_op *op, unsigned bits, az_arena *scratch);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Running the network on the calibration samples. */
+#include "passes/observe.h"
+
+#include <stdio.h>
+
+typedef struct run {
+	az_pass_ctx *pass;
+	const az_observer *observer;
+	az_module *clone;
+	uint32_t *result; /* per observed value: its result of the clone's main */
+	az_tensor *in, *out;
+	uint64_t samples;
+} run;
+
+/* The clone has the same operations in the same order: the twin of a value stands where it stands. */
+static void add_results(run *r, const az_func *main, az_func *clone)
+{
+	az_arena *arena = &r->pass->scratch;
+	az_value **twin = az_new_array(arena, az_value *, main->value_count + 1u);
+	const az_op *copy = clone->first;
+	for (const az_op *op = main->first; op; op = op->next, copy = copy->next) {
+		for (uint32_t i = 0; i < op->result_count; i++)
+			twin[op->results[i]->id] = copy->results[i];
+	}
+	r->result = az_new_array(arena, uint32_t, r->observer->count + 1);
+	for (uint32_t i = 0; i < r->observer->count; i++) {
+		const az_value *value = r->observer->value[i];
+		char name[32];
+		if (value->kind == AZ_VALUE_PARAM)
+			continue;
+		snprintf(name, sizeof name, "observed.%u", value->id);
+		r->result[i] = clone->results.count;
+		az_func_add_result(clone, name, twin[value->id]);
+	}
+}
+
+static void make_tensors(run *r, const az_func *clone)
+{
+	az_arena *arena = &r->pass->scratch;
+	r->in = az_new_array(arena, az_tensor, clone->params.count + 1);
+	r->out = az_new_array(arena, az_tensor, clone->results.count + 1);
+	for (uint32_t i = 0; i < clone->params.count; i++)
+		r->in[i] = az_tensor_new(arena, clone->params.v[i]->type);
+	for (uint32_t i = 0; i < clone->results.count; i++)
+		r->out[i] = az_tensor_new(arena, clone->results.v[i].use->value->type);
+}
+
+static bool run_samples(run *r, az_exec *exec)
+{
+	az_pass_ctx *pass = r->pass;
+	const az_stream *calib = pass->env->calib;
+	const az_observer *o = r->observer;
+	for (uint64_t i = 0; i < r->samples; i++) {
+		az_ctx_progress(pass->ctx, o->what, i, r->samples);
+		if (!calib->get(calib->data, i, r->in) ||
+			!pass->env->exec->run(exec, r->in, r->out))
+			return false;
+		for (uint32_t j = 0; j < o->count; j++) {
+			bool param = o->value[j]->kind == AZ_VALUE_PARAM;
+			o->see(o->data, j,
+				param ? &r->in[o->value[j]->index] : &r->out[r->result[j]]);
+		}
+	}
+	az_ctx_progress(pass->ctx, o->what, r->samples, r->samples);
+	return true;
+}
+
+static bool run_clone(run *r)
+{
+	az_func *clone = az_module_main(r->clone);
+	add_results(r, az_module_main(r->pass->module), clone);
+	make_tensors(r, clone);
+	az_exec *exec = r->pass->env->exec->compile(r->clone);
+	if (!exec)
+		return false;
+	bool ok = run_samples(r, exec);
+	r->pass->env->exec->free(exec);
+	return ok;
+}
+
+bool az_observe(az_pass_ctx *pass, int64_t most, const az_observer *observer)
+{
+	const az_pass_env *env = pass->env;
+	if (!env->exec || !env->calib || env->calib->count == 0)
+		return az_error(pass->ctx, pass->step->loc, "%s: there are no calibration samples",
+			pass->desc->name);
+	if (!az_module_main(pass->module))
+		return az_error(pass->ctx, pass->step->loc, "%s: the module has no function",
+			pass->desc->name);
+	run r = {.pass = pass, .observer = observer, .samples = env->calib->count};
+	if (most > 0 && (uint64_t)most < r.samples)
+		r.samples = (uint64_t)most;
+	r.clone = az_module_clone(pass->module, true);
+	bool ok = run_clone(&r);
+	az_module_free(r.clone);
+	return ok;
+}
