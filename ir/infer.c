@@ -3,7 +3,6 @@
  * Shared checks of the inference hooks. */
 #include "ir/infer.h"
 
-#include <math.h>
 #include <string.h>
 
 bool az_infer_error(const az_infer *in, const char *format, ...)
