@@ -7,7 +7,7 @@
  *
  * Quantize and requantize make the wide type at once, under the narrow one's bounds; any other operation
  * with a narrow result is followed by a cast. Parameters and results of main keep their types, with casts
- * at the border. Tables are extended to the indices of the wide type.
+ * at the border. Tables are extended to the indices of the wide type, zero points of activations widened.
  *
  * Requires: stage canonical or folded. Guarantees: no operation of main but a cast at the border, or one
  * beside an operation that can make nothing else, has a result of fewer than 8 bits. Terminates: one walk. */
@@ -150,6 +150,21 @@ static bool widen_table(widener *w, az_op *op)
 	return true;
 }
 
+/* A zero point of an activation is stored like one. */
+static void widen_zero(widener *w, az_op *op)
+{
+	az_value *zero = az_op_arg(op, 2);
+	az_const *from = zero ? az_value_const(zero) : NULL;
+	if (!from || az_value_is_const(op->args[0].value) || !is_narrow(zero->type->elem))
+		return;
+	az_module *module = w->main->module;
+	const az_type *type = az_type_with_elem(module->ctx, zero->type, widened(zero->type->elem));
+	az_tensor to = az_tensor_new(&module->arena, type);
+	for (int64_t i = 0; i < az_type_numel(type); i++)
+		az_tensor_set(&to, (uint64_t)i, az_const_get(from, (uint64_t)i));
+	az_op_set_arg(op, 2, &az_const_new(module, zero->name, type, to.data, true)->value);
+}
+
 static bool reads_wide(const widener *w, const az_op *op)
 {
 	for (uint32_t i = 0; i < op->arg_count; i++)
@@ -185,6 +200,8 @@ static bool widen(widener *w, az_op *op)
 		return false;
 	if ((op->code == AZ_OP_lookup || reads_wide(w, op)) && !rederive(w, op))
 		return false;
+	if (op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize)
+		widen_zero(w, op);
 	if (op->result_count == 1 && (op->code == AZ_OP_quantize || op->code == AZ_OP_requantize) &&
 		is_narrow(op->results[0]->type->elem) &&
 		op->results[0]->type->elem.kind != AZ_KIND_BIPOLAR)
