@@ -37,8 +37,8 @@ bool az_infer_same_elem(const az_infer *in, const az_type *a, const az_type *b);
 /* Non-negative axis into *out. */
 bool az_infer_axis(const az_infer *in, int64_t axis, uint32_t rank, uint32_t *out);
 /* Lists: at most `most` entries, each within [lo, hi]. */
-bool az_infer_list(
-        const az_infer *in, const char *name, az_ints list, uint32_t most, int64_t lo, int64_t hi);
+bool az_infer_list(const az_infer *in, const char *name, az_ints list, uint32_t most, int64_t lo,
+	int64_t hi);
 bool az_infer_list_exact(const az_infer *in, const char *name, az_ints list, uint32_t count);
 /* A zero point that the element can hold. */
 bool az_infer_zero(const az_infer *in, int64_t zero, az_elem elem, const char *what);
@@ -51,9 +51,9 @@ bool az_infer_accumulator(const az_infer *in, az_elem from, az_elem *out);
 
 /* Checks the lists against x's spatial dimensions and window sizes and fills out `window`. */
 bool az_infer_window(const az_infer *in, const az_type *x, const int64_t *size, az_ints stride,
-        az_ints pad, az_ints dilation, az_window *window);
+	az_ints pad, az_ints dilation, az_window *window);
 /* Output length of one dimension; -1 after reporting that the window does not fit. */
-int64_t az_infer_window_out(
-        const az_infer *in, const az_type *x, const az_window *window, uint32_t i, bool ceil);
+int64_t az_infer_window_out(const az_infer *in, const az_type *x, const az_window *window,
+	uint32_t i, bool ceil);
 
 #endif

@@ -12,8 +12,8 @@ static bool product_elem(const az_infer *in, const az_type *a, const az_type *b,
 		return az_infer_error(in, "operands must be numbers, not bool");
 	if (a_float != b_float)
 		return az_infer_error(in,
-		        "operands of %s and %s: both must be floating point or neither",
-		        az_infer_elem(in, a->elem), az_infer_elem(in, b->elem));
+			"operands of %s and %s: both must be floating point or neither",
+			az_infer_elem(in, a->elem), az_infer_elem(in, b->elem));
 	if (!a_float) {
 		if (in->want.kind == AZ_KIND_NONE) {
 			*out = AZ_I32;
@@ -25,7 +25,7 @@ static bool product_elem(const az_infer *in, const az_type *a, const az_type *b,
 		return false;
 	if (in->want.kind != AZ_KIND_NONE && !az_elem_equal(in->want, a->elem))
 		return az_infer_error(in, "the result is %s like the operands, not %s",
-		        az_infer_elem(in, a->elem), az_infer_elem(in, in->want));
+			az_infer_elem(in, a->elem), az_infer_elem(in, in->want));
 	*out = a->elem;
 	return true;
 }
@@ -37,10 +37,10 @@ static bool check_bias(const az_infer *in, az_elem elem, int64_t channels)
 		return true;
 	if (bias->rank != 1 || bias->dim[0] != channels)
 		return az_infer_error(in, "bias %s must have one entry for each of %lld outputs",
-		        az_infer_shape(in, bias), (long long)channels);
+			az_infer_shape(in, bias), (long long)channels);
 	if (!az_elem_equal(bias->elem, elem))
 		return az_infer_error(in, "bias is %s, the result %s",
-		        az_infer_elem(in, bias->elem), az_infer_elem(in, elem));
+			az_infer_elem(in, bias->elem), az_infer_elem(in, elem));
 	return true;
 }
 
@@ -57,23 +57,23 @@ static bool check_conv(const az_infer *in, const az_type *x, const az_type *w, i
 {
 	if (x->rank < 3 || x->rank > 2 + AZ_SPATIAL_MAX)
 		return az_infer_error(in, "x must be [N, 1 to %d spatial dimensions, C], not %s",
-		        AZ_SPATIAL_MAX, az_infer_shape(in, x));
+			AZ_SPATIAL_MAX, az_infer_shape(in, x));
 	if (w->rank != x->rank)
 		return az_infer_error(in, "weights %s must have as many dimensions as x %s",
-		        az_infer_shape(in, w), az_infer_shape(in, x));
+			az_infer_shape(in, w), az_infer_shape(in, x));
 	int64_t in_channels = x->dim[x->rank - 1], out_channels = w->dim[0];
 	if (groups < 1)
 		return az_infer_error(in, "groups = %lld is not positive", (long long)groups);
 	if (in_channels < 1 || out_channels < 1)
 		return az_infer_error(in, "x %s and weights %s must have channels",
-		        az_infer_shape(in, x), az_infer_shape(in, w));
+			az_infer_shape(in, x), az_infer_shape(in, w));
 	if (in_channels % groups || w->dim[w->rank - 1] != in_channels / groups)
 		return az_infer_error(in,
-		        "weights have %lld input channels per group, x has %lld / %lld groups",
-		        (long long)w->dim[w->rank - 1], (long long)in_channels, (long long)groups);
+			"weights have %lld input channels per group, x has %lld / %lld groups",
+			(long long)w->dim[w->rank - 1], (long long)in_channels, (long long)groups);
 	if (out_channels % groups)
 		return az_infer_error(in, "%lld output channels cannot be divided into %lld groups",
-		        (long long)out_channels, (long long)groups);
+			(long long)out_channels, (long long)groups);
 	return true;
 }
 
@@ -86,11 +86,11 @@ bool az_infer_conv(az_infer *in)
 	az_elem elem;
 	az_window window;
 	if (!product_elem(in, x, w, &elem) || !check_conv(in, x, w, attr->groups) ||
-	        !az_infer_window(
-	                in, x, w->dim + 1, attr->stride, attr->pad, attr->dilation, &window))
+		!az_infer_window(in, x, w->dim + 1, attr->stride, attr->pad, attr->dilation,
+			&window))
 		return false;
 	if (!check_zeros(in, attr->zero, x, w) || !check_bias(in, elem, w->dim[0]) ||
-	        !az_infer_clamp_real(in, attr->clamp, elem))
+		!az_infer_clamp_real(in, attr->clamp, elem))
 		return false;
 	int64_t dim[AZ_RANK_MAX] = {x->dim[0]};
 	for (uint32_t i = 0; i < window.count; i++) {
@@ -111,12 +111,12 @@ bool az_infer_conv_transpose(az_infer *in)
 	az_elem elem;
 	az_window window;
 	if (!product_elem(in, x, w, &elem) || !check_conv(in, x, w, attr->groups) ||
-	        !az_infer_window(
-	                in, x, w->dim + 1, attr->stride, attr->pad, attr->dilation, &window))
+		!az_infer_window(in, x, w->dim + 1, attr->stride, attr->pad, attr->dilation,
+			&window))
 		return false;
 	if (!az_infer_list(in, "output_pad", attr->output_pad, window.count, 0, AZ_DIM_MAX) ||
-	        !check_zeros(in, attr->zero, x, w) || !check_bias(in, elem, w->dim[0]) ||
-	        !az_infer_clamp_real(in, attr->clamp, elem))
+		!check_zeros(in, attr->zero, x, w) || !check_bias(in, elem, w->dim[0]) ||
+		!az_infer_clamp_real(in, attr->clamp, elem))
 		return false;
 	int64_t dim[AZ_RANK_MAX] = {x->dim[0]};
 	for (uint32_t i = 0; i < window.count; i++) {
@@ -126,13 +126,13 @@ bool az_infer_conv_transpose(az_infer *in)
 		int64_t spread = (x->dim[1 + i] - 1) * window.stride[i];
 		int64_t span = (window.size[i] - 1) * window.dilation[i] + 1;
 		if (spread > AZ_NUMEL_MAX || span > AZ_NUMEL_MAX)
-			return az_infer_error(
-			        in, "spatial dimension %u of the result is too large", i);
+			return az_infer_error(in, "spatial dimension %u of the result is too large",
+				i);
 		dim[1 + i] = spread + span + az_ints_at(attr->output_pad, i, 0) - window.begin[i] -
-		             window.end[i];
+			     window.end[i];
 		if (dim[1 + i] < 1)
-			return az_infer_error(
-			        in, "padding leaves nothing of spatial dimension %u", i);
+			return az_infer_error(in, "padding leaves nothing of spatial dimension %u",
+				i);
 	}
 	dim[x->rank - 1] = w->dim[0];
 	return az_infer_one(in, elem, x->rank, dim);
@@ -149,19 +149,19 @@ bool az_infer_matmul(az_infer *in)
 		return false;
 	if (a->rank < 2 || b->rank < 2)
 		return az_infer_error(in, "operands %s and %s must be matrices",
-		        az_infer_shape(in, a), az_infer_shape(in, b));
+			az_infer_shape(in, a), az_infer_shape(in, b));
 	if (a->dim[a->rank - 1] != b->dim[b->rank - 2])
 		return az_infer_error(in, "a has %lld columns, b has %lld rows",
-		        (long long)a->dim[a->rank - 1], (long long)b->dim[b->rank - 2]);
+			(long long)a->dim[a->rank - 1], (long long)b->dim[b->rank - 2]);
 	int64_t columns = b->dim[b->rank - 1];
 	if (!check_zeros(in, attr->zero, a, b) || !check_bias(in, elem, columns) ||
-	        !az_infer_clamp_real(in, attr->clamp, elem))
+		!az_infer_clamp_real(in, attr->clamp, elem))
 		return false;
 	uint32_t rank;
 	int64_t dim[AZ_RANK_MAX + 2];
 	if (!az_shape_broadcast(a->rank - 2u, a->dim, b->rank - 2u, b->dim, &rank, dim))
 		return az_infer_error(in, "leading dimensions of %s and %s do not broadcast",
-		        az_infer_shape(in, a), az_infer_shape(in, b));
+			az_infer_shape(in, a), az_infer_shape(in, b));
 	dim[rank++] = a->dim[a->rank - 2];
 	dim[rank++] = columns;
 	return az_infer_one(in, elem, rank, dim);

@@ -7,13 +7,13 @@
 
 #include <math.h>
 
-static bool broadcast(
-        const az_infer *in, const az_type *a, const az_type *b, uint32_t *rank, int64_t *dim)
+static bool broadcast(const az_infer *in, const az_type *a, const az_type *b, uint32_t *rank,
+	int64_t *dim)
 {
 	if (az_shape_broadcast(a->rank, a->dim, b->rank, b->dim, rank, dim))
 		return true;
 	return az_infer_error(in, "shapes of %s and %s do not broadcast", az_infer_shape(in, a),
-	        az_infer_shape(in, b));
+		az_infer_shape(in, b));
 }
 
 static bool check_number(const az_infer *in, const az_type *x, bool any_width)
@@ -23,10 +23,10 @@ static bool check_number(const az_infer *in, const az_type *x, bool any_width)
 	if (az_elem_is_integer(x->elem) && (any_width || x->elem.bits >= 8))
 		return true;
 	return az_infer_error(in,
-	        any_width ? "operands must be numbers, not %s"
-	                  : "operands must be floating point or integers of 8 bits "
-	                    "or more, not %s",
-	        az_infer_elem(in, x->elem));
+		any_width ? "operands must be numbers, not %s"
+			  : "operands must be floating point or integers of 8 bits "
+			    "or more, not %s",
+		az_infer_elem(in, x->elem));
 }
 
 bool az_infer_binary(az_infer *in)
@@ -46,7 +46,7 @@ bool az_infer_binary(az_infer *in)
 	uint32_t rank;
 	int64_t dim[AZ_RANK_MAX];
 	if (!check_number(in, a, any_width) || !az_infer_same_elem(in, a, b) ||
-	        !broadcast(in, a, b, &rank, dim) || !az_infer_clamp_real(in, clamp, a->elem))
+		!broadcast(in, a, b, &rank, dim) || !az_infer_clamp_real(in, clamp, a->elem))
 		return false;
 	return az_infer_one(in, a->elem, rank, dim);
 }
@@ -70,7 +70,7 @@ bool az_infer_logic(az_infer *in)
 	for (uint32_t i = 0; i < in->op->arg_count; i++)
 		if (az_infer_arg(in, i)->elem.kind != AZ_KIND_BOOL)
 			return az_infer_error(in, "operands must be bool, not %s",
-			        az_infer_elem(in, az_infer_arg(in, i)->elem));
+				az_infer_elem(in, az_infer_arg(in, i)->elem));
 	const az_type *a = az_infer_arg(in, 0), *b = az_infer_arg(in, in->op->arg_count - 1);
 	uint32_t rank;
 	int64_t dim[AZ_RANK_MAX];
@@ -85,15 +85,15 @@ bool az_infer_where(az_infer *in)
 		return false;
 	const az_type *c = az_infer_arg(in, 0), *a = az_infer_arg(in, 1), *b = az_infer_arg(in, 2);
 	if (c->elem.kind != AZ_KIND_BOOL)
-		return az_infer_error(
-		        in, "the condition must be bool, not %s", az_infer_elem(in, c->elem));
+		return az_infer_error(in, "the condition must be bool, not %s",
+			az_infer_elem(in, c->elem));
 	uint32_t rank, both_rank;
 	int64_t dim[AZ_RANK_MAX], both[AZ_RANK_MAX];
 	if (!az_infer_same_elem(in, a, b) || !broadcast(in, a, b, &both_rank, both))
 		return false;
 	if (!az_shape_broadcast(c->rank, c->dim, both_rank, both, &rank, dim))
 		return az_infer_error(in, "the condition %s does not broadcast with %s and %s",
-		        az_infer_shape(in, c), az_infer_shape(in, a), az_infer_shape(in, b));
+			az_infer_shape(in, c), az_infer_shape(in, a), az_infer_shape(in, b));
 	return az_infer_one(in, a->elem, rank, dim);
 }
 

@@ -11,7 +11,7 @@ bool az_infer_batch_norm(az_infer *in)
 	const az_type *x = az_infer_arg(in, 0);
 	uint32_t axis;
 	if (!az_infer_want_float(in, x, "x") ||
-	        !az_infer_axis(in, in->op->attr.batch_norm.axis, x->rank, &axis))
+		!az_infer_axis(in, in->op->attr.batch_norm.axis, x->rank, &axis))
 		return false;
 	for (uint32_t i = 1; i < 5; i++) {
 		const az_type *p = az_infer_arg(in, i);
@@ -19,7 +19,7 @@ bool az_infer_batch_norm(az_infer *in)
 			return false;
 		if (p->rank != 1 || p->dim[0] != x->dim[axis])
 			return az_infer_error(in, "operand %u is %s, axis %u of x has %lld places",
-			        i, az_infer_shape(in, p), axis, (long long)x->dim[axis]);
+				i, az_infer_shape(in, p), axis, (long long)x->dim[axis]);
 	}
 	if (!(in->op->attr.batch_norm.epsilon >= 0))
 		return az_infer_error(in, "epsilon is negative");
@@ -33,11 +33,11 @@ bool az_infer_lrn(az_infer *in)
 	const az_type *x = az_infer_arg(in, 0);
 	uint32_t axis;
 	if (!az_infer_want_float(in, x, "x") ||
-	        !az_infer_axis(in, in->op->attr.lrn.axis, x->rank, &axis))
+		!az_infer_axis(in, in->op->attr.lrn.axis, x->rank, &axis))
 		return false;
 	if (in->op->attr.lrn.size < 1 || in->op->attr.lrn.size > AZ_DIM_MAX)
 		return az_infer_error(in, "size = %lld is not a positive length",
-		        (long long)in->op->attr.lrn.size);
+			(long long)in->op->attr.lrn.size);
 	return az_infer_one(in, x->elem, x->rank, x->dim);
 }
 
@@ -47,7 +47,7 @@ bool az_infer_softmax(az_infer *in)
 		return false;
 	const az_type *x = az_infer_arg(in, 0);
 	int64_t axis = in->op->code == AZ_OP_softmax ? in->op->attr.softmax.axis
-	                                             : in->op->attr.log_softmax.axis;
+						     : in->op->attr.log_softmax.axis;
 	uint32_t at;
 	if (!az_infer_want_float(in, x, "x") || !az_infer_axis(in, axis, x->rank, &at))
 		return false;
@@ -87,7 +87,7 @@ static bool sum_elem(const az_infer *in, const az_type *x, int64_t zero, az_elem
 	*out = x->elem;
 	if (in->want.kind != AZ_KIND_NONE && !az_elem_equal(in->want, x->elem))
 		return az_infer_error(in, "the result is %s like the operand, not %s",
-		        az_infer_elem(in, x->elem), az_infer_elem(in, in->want));
+			az_infer_elem(in, x->elem), az_infer_elem(in, in->want));
 	return true;
 }
 
@@ -101,7 +101,7 @@ bool az_infer_pool(az_infer *in)
 	az_window window;
 	if (x->rank < 3 || x->rank > 2 + AZ_SPATIAL_MAX)
 		return az_infer_error(in, "x must be [N, 1 to %d spatial dimensions, C], not %s",
-		        AZ_SPATIAL_MAX, az_infer_shape(in, x));
+			AZ_SPATIAL_MAX, az_infer_shape(in, x));
 	if (!az_infer_list_exact(in, "window", attr.window, x->rank - 2u))
 		return false;
 	if (!az_infer_window(in, x, attr.window.v, attr.stride, attr.pad, attr.dilation, &window))
@@ -118,9 +118,9 @@ bool az_infer_pool(az_infer *in)
 		int64_t span = (window.size[i] - 1) * window.dilation[i] + 1;
 		if (window.begin[i] >= span || window.end[i] >= span)
 			return az_infer_error(in,
-			        "padding of spatial dimension %u is as wide as the "
-			        "window of %lld places",
-			        i, (long long)span);
+				"padding of spatial dimension %u is as wide as the "
+				"window of %lld places",
+				i, (long long)span);
 	}
 	dim[x->rank - 1] = x->dim[x->rank - 1];
 	return az_infer_one(in, elem, x->rank, dim);
@@ -139,14 +139,14 @@ static bool reduce_elem(const az_infer *in, const az_type *x, az_elem *out)
 	if (attr->kind == AZ_reduction_mean && !az_infer_want_float(in, x, "the operand of a mean"))
 		return false;
 	if (!extremum && !az_elem_is_float(x->elem) &&
-	        (!az_elem_is_integer(x->elem) || x->elem.bits < 8))
+		(!az_elem_is_integer(x->elem) || x->elem.bits < 8))
 		return az_infer_error(in,
-		        "a product needs floating point or integers of 8 bits or more, "
-		        "not %s",
-		        az_infer_elem(in, x->elem));
+			"a product needs floating point or integers of 8 bits or more, "
+			"not %s",
+			az_infer_elem(in, x->elem));
 	if (in->want.kind != AZ_KIND_NONE && !az_elem_equal(in->want, x->elem))
 		return az_infer_error(in, "the result is %s like the operand, not %s",
-		        az_infer_elem(in, x->elem), az_infer_elem(in, in->want));
+			az_infer_elem(in, x->elem), az_infer_elem(in, in->want));
 	return true;
 }
 

@@ -44,16 +44,16 @@ static int64_t conv_source(const conv_shape *s, const int64_t *at, int64_t tap)
 
 #define T      float
 #define SUFFIX f32
-#include "ir/eval/contract_core.h"
+#include "ir/eval/contract_core.def"
 #define T      double
 #define SUFFIX f64
-#include "ir/eval/contract_core.h"
+#include "ir/eval/contract_core.def"
 #define T      uint32_t
 #define SUFFIX u32
-#include "ir/eval/contract_core.h"
+#include "ir/eval/contract_core.def"
 #define T      uint64_t
 #define SUFFIX u64
-#include "ir/eval/contract_core.h"
+#include "ir/eval/contract_core.def"
 
 /* What one contraction computes with. */
 typedef enum number { NUMBER_F32, NUMBER_F64, NUMBER_U32, NUMBER_U64 } number;
