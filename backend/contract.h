@@ -60,6 +60,7 @@ typedef enum az_dot_form {
 	AZ_FORM_SDOT,
 	AZ_FORM_SMULL, /* widening multiply, pairwise accumulate: two accumulators */
 	AZ_FORM_WIDEN, /* one element at a time */
+	AZ_FORM_RAW,   /* the same on stored bytes of both operands, less their zero points */
 } az_dot_form;
 
 typedef struct az_dot_kit {
@@ -70,6 +71,8 @@ typedef struct az_dot_kit {
 	bool x_signed;  /* as stored */
 	bool x_shifted; /* the dot product sees x + 128 (of i8) or x - 128 (of u8) */
 	bool mixed;     /* usdot is there */
+	bool w_signed;  /* raw form: as stored, and the zero points */
+	int64_t zx, zw;
 	LLVMTypeRef acc_type;
 } az_dot_kit;
 
@@ -84,6 +87,8 @@ uint32_t az_form_parts(az_dot_form form);
 int64_t az_form_shift(const az_target *target, az_dot_form form, bool x_signed);
 
 void az_dot_kit_init(az_dot_kit *kit, az_emitter *e, bool is_float, bool x_signed, uint32_t lanes);
+/* The raw form, for two operands that are both known at run time only. */
+void az_dot_kit_raw(az_dot_kit *kit, const az_contract *c);
 az_dot_operand az_dot_weights(az_dot_kit *kit, LLVMValueRef at);
 /* Weights of 1. */
 az_dot_operand az_dot_ones(az_dot_kit *kit);
@@ -154,8 +159,8 @@ int64_t az_contract_weight_shift(const az_contract *c, const az_const *w);
 bool az_contract_is_sub(const az_contract *c);
 int64_t az_sub_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes, int64_t vectors);
 void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
-void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule, int64_t nr,
-	az_arena *arena, const void **data, size_t *size);
+void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule,
+	int64_t nr, az_arena *arena, const void **data, size_t *size);
 
 /* The tile for `registers` vector registers. `sums`: activation sums are needed. */
 void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile);

@@ -8,7 +8,8 @@
  *              in registers
  *   sdot       s8 x s8 (usdot where there is one); unsigned activations are shifted by 128
  *   smull      products of 16 bits are accumulated in pairs, so that each output has two accumulators
- *   widen      one element: 16-bit product, 32-bit sum; plain IR, which the RISC-V vector unit matches */
+ *   widen      one element: 16-bit product, 32-bit sum; plain IR, which the RISC-V vector unit matches
+ *   raw        one element of both operands as they are stored, less their zero points: 32-bit product */
 #include "backend/contract.h"
 
 az_dot_form az_dot_form_of(const az_target *target, bool is_float)
@@ -64,6 +65,16 @@ void az_dot_kit_init(az_dot_kit *kit, az_emitter *e, bool is_float, bool x_signe
 	kit->x_shifted = az_form_shift(e->target, form, x_signed) != 0;
 	kit->mixed = e->target->dot == AZ_DOT_NEON_I8MM;
 	kit->acc_type = az_vec_type(is_float ? e->f32 : e->i32, lanes);
+}
+
+void az_dot_kit_raw(az_dot_kit *kit, const az_contract *c)
+{
+	kit->form = AZ_FORM_RAW;
+	kit->granule = kit->parts = 1;
+	kit->x_shifted = false;
+	kit->w_signed = az_elem_is_signed(c->w_elem);
+	kit->zx = c->zx;
+	kit->zw = c->zw;
 }
 
 LLVMValueRef az_dot_zero(az_dot_kit *kit)
@@ -128,10 +139,27 @@ az_dot_operand az_dot_constant(az_dot_kit *kit, LLVMValueRef bytes)
 	return out;
 }
 
+/* Bytes as 32-bit numbers less their zero point; all fit into 16 bits, which the code generator sees. */
+static LLVMValueRef raw_numbers(az_dot_kit *kit, LLVMValueRef bytes, bool is_signed, int64_t zero)
+{
+	az_emitter *e = kit->e;
+	uint32_t lanes = az_lanes(LLVMTypeOf(bytes));
+	LLVMTypeRef half = az_vec_type(e->i16, lanes), wide = az_vec_type(e->i32, lanes);
+	LLVMValueRef x = is_signed ? LLVMBuildSExt(e->b, bytes, half, "")
+				   : LLVMBuildZExt(e->b, bytes, half, "");
+	x = LLVMBuildSub(e->b, x, az_int(e, half, zero), "");
+	return LLVMBuildSExt(e->b, x, wide, "");
+}
+
 az_dot_operand az_dot_weights(az_dot_kit *kit, LLVMValueRef at)
 {
 	az_emitter *e = kit->e;
 	az_dot_operand out = {{NULL, NULL}};
+	if (kit->form == AZ_FORM_RAW) {
+		LLVMValueRef bytes = az_load(e, bytes_type(kit), at, 1);
+		out.v[0] = raw_numbers(kit, bytes, kit->w_signed, kit->zw);
+		return out;
+	}
 	if (kit->form == AZ_FORM_F32) {
 		out.v[0] = az_load(e, kit->acc_type, at, 4);
 		return out;
@@ -151,6 +179,11 @@ az_dot_operand az_dot_broadcast(az_dot_kit *kit, LLVMValueRef at)
 	az_dot_operand out = {{NULL, NULL}};
 	if (kit->form == AZ_FORM_F32) {
 		out.v[0] = az_splat(e, az_load(e, e->f32, at, 4), kit->lanes);
+		return out;
+	}
+	if (kit->form == AZ_FORM_RAW) {
+		LLVMValueRef x = raw_numbers(kit, az_load(e, e->i8, at, 1), kit->x_signed, kit->zx);
+		out.v[0] = az_splat(e, x, kit->lanes);
 		return out;
 	}
 	if (kit->form == AZ_FORM_WIDEN) {
@@ -256,6 +289,7 @@ void az_dot_step(az_dot_kit *kit, LLVMValueRef *acc, az_dot_operand x, az_dot_op
 	case AZ_FORM_SMULL:
 		step_smull(kit, acc, x.v[0], w.v[0]);
 		return;
+	case AZ_FORM_RAW:
 	case AZ_FORM_WIDEN:
 		product = LLVMBuildMul(e->b, x.v[0], w.v[0], "");
 		acc[0] = LLVMBuildAdd(e->b, acc[0], LLVMBuildSExt(e->b, product, kit->acc_type, ""),

@@ -150,8 +150,8 @@ static void finish(az_contract_code *code, const az_patch *p, const LLVMValueRef
 				x = LLVMBuildAdd(e->b, x, sum, "");
 			if (code->c->bias != UINT32_MAX && bias_last(code))
 				x = code->c->is_float
-				            ? LLVMBuildFAdd(e->b, x, load_bias(code, p, j), "")
-				            : LLVMBuildAdd(e->b, x, load_bias(code, p, j), "");
+					    ? LLVMBuildFAdd(e->b, x, load_bias(code, p, j), "")
+					    : LLVMBuildAdd(e->b, x, load_bias(code, p, j), "");
 			out[i] = x;
 		}
 	}
@@ -217,24 +217,36 @@ static LLVMValueRef add_lanes(az_emitter *e, LLVMValueRef x)
 	return az_lanes(type) == 1 ? x : az_intrinsic(e, "llvm.vector.reduce.add", &type, 1, &x, 1);
 }
 
-void az_contract_sums(az_contract_code *code, const az_patch *p)
+/* The sum of what the output pixel whose window begins at x sees. */
+static LLVMValueRef sum_window(az_contract_code *code, LLVMValueRef x)
 {
 	az_emitter *e = code->e;
 	const az_contract *c = code->c;
-	int64_t elem = code->kit.elem_bytes;
-	for (uint32_t m = 0; m < p->h * p->w_pixels; m++) {
-		LLVMValueRef x =
-			az_at_const(e, p->x, pixel_bytes(code, m / p->w_pixels, m % p->w_pixels));
-		LLVMValueRef acc = az_dot_zero(&code->kit);
-		for (int64_t kh = 0; kh < c->kernel_h; kh++)
-			for (int64_t t = 0; t < c->taps; t++) {
-				int64_t offset =
-					(kh * c->dilation_h * c->width + t * c->dilation_w) *
-					c->channels * elem;
-				acc = sum_run(code, az_at_const(e, x, offset), acc);
-			}
-		LLVMValueRef sum =
-			LLVMBuildMul(e->b, add_lanes(e, acc), az_int(e, e->i32, code->d), "");
-		az_store(e, sum, az_at_const(e, code->sums, m * 4), 4);
-	}
+	int64_t tap = c->dilation_w * c->channels * code->kit.elem_bytes;
+	int64_t row = c->dilation_h * c->width * c->channels * code->kit.elem_bytes;
+	LLVMValueRef acc = az_dot_zero(&code->kit);
+	az_loop rows, taps;
+	az_loop_begin(e, &rows, az_index(e, 0), az_index(e, c->kernel_h), 1, 1, &acc);
+	az_loop_begin(e, &taps, az_index(e, 0), az_index(e, c->taps), 1, 1, rows.carried);
+	LLVMValueRef at = az_at(e, az_at(e, x, az_mul(e, rows.i, row)), az_mul(e, taps.i, tap));
+	acc = sum_run(code, at, taps.carried[0]);
+	az_loop_end(e, &taps, &acc);
+	az_loop_end(e, &rows, taps.carried);
+	return add_lanes(e, rows.carried[0]);
+}
+
+void az_contract_sums(az_contract_code *code, const az_patch *p)
+{
+	az_emitter *e = code->e;
+	az_loop rows, columns;
+	az_loop_begin(e, &rows, az_index(e, 0), az_index(e, p->h), 1, 0, NULL);
+	az_loop_begin(e, &columns, az_index(e, 0), az_index(e, p->w_pixels), 1, 0, NULL);
+	LLVMValueRef x = az_at(e, p->x, az_mul(e, rows.i, pixel_bytes(code, 1, 0)));
+	x = az_at(e, x, az_mul(e, columns.i, pixel_bytes(code, 0, 1)));
+	LLVMValueRef d = az_int(e, e->i32, code->d);
+	LLVMValueRef sum = LLVMBuildMul(e->b, sum_window(code, x), d, "");
+	LLVMValueRef m = az_add(e, az_mul(e, rows.i, p->w_pixels), columns.i);
+	az_store(e, sum, az_at(e, code->sums, az_mul(e, m, 4)), 4);
+	az_loop_end(e, &columns, NULL);
+	az_loop_end(e, &rows, NULL);
 }

@@ -62,8 +62,8 @@ typedef struct candidate {
 static double tile_cost(int64_t pixels, int64_t nr, uint32_t parts, bool far_weights, double fixed)
 {
 	double dots = (double)(pixels * nr * parts), loads = (double)(pixels + nr);
-	double slots = AZ_MAX(AZ_MAX(dots, loads), 8.0);
-	return slots + (far_weights ? 0.6 * (double)nr : 0) + fixed;
+	double slots = AZ_MAX(AZ_MAX(dots, 1.15 * loads), 8.0);
+	return slots + (far_weights ? 0.4 * (double)nr : 0) + fixed;
 }
 
 /* Of all tiles of one block of vectors. */

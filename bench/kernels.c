@@ -3,7 +3,8 @@
  * How near the kernels come to what this machine's multiply-accumulate instruction can do. Each layer is
  * compiled for this machine and timed as the difference between a network of several copies and of one,
  * so that what surrounds it cancels; the peak is a loop of independent dot products (or fused
- * multiply-adds) timed in between. Usage: bench_kernels [part of a layer's name] */
+ * multiply-adds) timed in between. Usage:
+ * bench_kernels [part of a layer's name [CPU [features]]] */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -186,15 +187,13 @@ static az_module *network(az_ctx *ctx, const layer *l, bool is_float, uint32_t c
 	return m;
 }
 
-static bool place(az_module *m)
+static bool place(az_module *m, const az_target *target)
 {
 	az_arena scratch;
 	az_arena_init(&scratch, &m->ctx->oom);
-	const az_target *target = az_target_get(m->ctx, NULL, NULL, NULL);
 	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target};
 	az_pipeline steps = {0};
-	bool ok = target &&
-		  az_parse_pipeline(m->ctx, &scratch, "bench",
+	bool ok = az_parse_pipeline(m->ctx, &scratch, "bench",
 			  "select-kernels,pack-weights,plan-memory", &steps) &&
 		  az_pipeline_run(m, &steps, &env);
 	az_arena_free(&scratch);
@@ -214,13 +213,14 @@ static void describe(const az_module *m, char *out, size_t size)
 }
 
 /* Seconds of the fastest run; negative after a failure. */
-static double seconds(az_ctx *ctx, const layer *l, bool is_float, uint32_t copies, char *text)
+static double seconds(az_ctx *ctx, const az_target *target, const layer *l, bool is_float,
+	uint32_t copies, char *text)
 {
 	double best = -1;
 	az_arena arena;
 	az_arena_init(&arena, &ctx->oom);
 	az_module *m = network(ctx, l, is_float, copies);
-	az_exec *exec = m && place(m) ? az_backend_jit.compile(m) : NULL;
+	az_exec *exec = m && place(m, target) ? az_backend_jit.compile(m) : NULL;
 	if (exec) {
 		describe(m, text, TEXT_SIZE);
 		const az_func *f = az_module_main(m);
@@ -247,8 +247,8 @@ static bool bench(az_ctx *ctx, const az_target *target, const layer *l, bool is_
 {
 	double top = peak(target, is_float);
 	char text[TEXT_SIZE] = "";
-	double one = seconds(ctx, l, is_float, 1, text);
-	double all = seconds(ctx, l, is_float, COPIES, text);
+	double one = seconds(ctx, target, l, is_float, 1, text);
+	double all = seconds(ctx, target, l, is_float, COPIES, text);
 	if (one < 0 || all < 0) {
 		for (const az_message *msg = ctx->diag.first; msg; msg = msg->next)
 			fprintf(stderr, "%s", az_message_format(&ctx->arena, ctx, msg));
@@ -270,7 +270,9 @@ static bool bench(az_ctx *ctx, const az_target *target, const layer *l, bool is_
 int main(int argc, char **argv)
 {
 	az_ctx *ctx = az_ctx_new();
-	const az_target *target = ctx ? az_target_get(ctx, NULL, NULL, NULL) : NULL;
+	const char *cpu = argc > 2 ? argv[2] : NULL;
+	const az_target *target =
+		ctx ? az_target_get(ctx, NULL, cpu, argc > 3 ? argv[3] : NULL) : NULL;
 	if (!target)
 		return 1;
 	printf("%s, %s\n", target->cpu, az_dot_name(target->dot));
