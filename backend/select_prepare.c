@@ -21,7 +21,8 @@ static bool is_fast(const az_op *op)
 		return false;
 	if (az_elem_equal(x, AZ_F32) && az_elem_equal(w, AZ_F32))
 		return true;
-	return is_byte(x) && az_contract_takes_weights(w) && az_elem_equal(op->results[0]->type->elem, AZ_I32);
+	return is_byte(x) && az_contract_takes_weights(w) &&
+	       az_elem_equal(op->results[0]->type->elem, AZ_I32);
 }
 
 static void replace(az_op *op, az_value *with)

@@ -88,37 +88,43 @@ static int run_verb(const verb_row *verb, az_job *job)
 	return code;
 }
 
-static int start_verb(const verb_row *verb, int argc, char **argv)
+/* With the options read: the context, the verb, what is left to say about standard output. */
+static int run_job(const verb_row *verb, az_job *job)
 {
-	az_job job = {0};
-	if (!az_options_parse(&job.options, verb->verb, argc, argv))
-		return AZ_EXIT_USAGE;
-	if (job.options.help) {
-		print_verb_help(verb);
-		return AZ_EXIT_DONE;
-	}
-	int given = (int)job.options.arg_count;
-	if (given < verb->args_min || given > verb->args_max) {
-		fprintf(stderr, "adze: error: %s\nusage: adze %s %s\n",
-			given < verb->args_min ? "no model given"
-					       : "more files than this verb takes",
-			verb->name, verb->usage);
-		return AZ_EXIT_USAGE;
-	}
-	job.ctx = az_ctx_new();
-	if (!job.ctx) {
+	job->ctx = az_ctx_new();
+	if (!job->ctx) {
 		fprintf(stderr, "adze: error: out of memory\n");
 		return AZ_EXIT_REFUSED;
 	}
-	az_report_attach(job.ctx);
-	az_arena_init(&job.arena, &job.ctx->oom);
-	int code = run_verb(verb, &job);
+	az_report_attach(job->ctx);
+	az_arena_init(&job->arena, &job->ctx->oom);
+	int code = run_verb(verb, job);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "adze: error: cannot write to standard output\n");
 		code = AZ_EXIT_REFUSED;
 	}
-	az_arena_free(&job.arena);
-	az_ctx_free(job.ctx);
+	az_arena_free(&job->arena);
+	az_ctx_free(job->ctx);
+	return code;
+}
+
+static int start_verb(const verb_row *verb, int argc, char **argv)
+{
+	az_job job = {0};
+	int code = AZ_EXIT_USAGE;
+	bool parsed = az_options_parse(&job.options, verb->verb, argc, argv);
+	int given = (int)job.options.arg_count;
+	if (parsed && job.options.help) {
+		print_verb_help(verb);
+		code = AZ_EXIT_DONE;
+	} else if (parsed && (given < verb->args_min || given > verb->args_max)) {
+		fprintf(stderr, "adze: error: %s\nusage: adze %s %s\n",
+			given < verb->args_min ? "no model given"
+					       : "more files than this verb takes",
+			verb->name, verb->usage);
+	} else if (parsed) {
+		code = run_job(verb, &job);
+	}
 	free(job.options.args);
 	return code;
 }

@@ -16,11 +16,13 @@
 typedef struct az_func az_func;
 typedef struct az_module az_module;
 
+/* clang-format off */
 /* Enumerations: az_rounding with AZ_rounding_even, ... */
 #define ENUM(name)        typedef enum az_##name {
 #define VALUE(name, word)         AZ_##name##_##word,
 #define ENUM_END(name)            AZ_##name##_COUNT_ } az_##name;
 #include "ir/enums.def"
+/* clang-format on */
 
 typedef struct az_ints {
 	uint32_t count;
@@ -32,6 +34,7 @@ typedef struct az_reals {
 	const float *v;
 } az_reals;
 
+/* clang-format off */
 /* C types of the attribute kinds, so that ATTR(op, kind, ...) declares `az_attr_kind name`. */
 typedef int64_t az_attr_int;
 typedef float az_attr_real;
@@ -69,6 +72,7 @@ typedef union az_attrs {
 #define OP(name, ...) az_attrs_##name name;
 #include "ir/ops.def"
 } az_attrs;
+/* clang-format on */
 
 /* The default of an attribute: a value; for lists, what a missing entry counts as (a list of nothing
  * but fill is not printed; `fill` false: only the empty list is the default). */

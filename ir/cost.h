@@ -8,7 +8,7 @@
 #include "ir/graph.h"
 
 typedef struct az_layer_cost {
-	az_name name;   /* location of the anchor operation, or its value's name */
+	az_name name; /* location of the anchor operation, or its value's name */
 	az_name op;
 	az_name kernel;
 	uint64_t macs;

@@ -34,17 +34,17 @@ typedef enum az_value_kind { AZ_VALUE_PARAM, AZ_VALUE_RESULT, AZ_VALUE_CONST } a
 
 struct az_value {
 	uint32_t id;
-	uint8_t kind;         /* az_value_kind */
-	uint32_t index;       /* which parameter, or which result of op */
-	az_name name;         /* unique in its function (constants: in the module); printed */
+	uint8_t kind;   /* az_value_kind */
+	uint32_t index; /* which parameter, or which result of op */
+	az_name name;   /* unique in its function (constants: in the module); printed */
 	const az_type *type;
 	const az_quant *quant; /* NULL: the stored number is the value */
 	az_range range;
-	int64_t at;           /* byte offset in the activation arena; -1: none */
-	az_use *uses;         /* (kept) */
+	int64_t at;   /* byte offset in the activation arena; -1: none */
+	az_use *uses; /* (kept) */
 	union {
 		az_op *op;
-		az_func *func;      /* of a parameter */
+		az_func *func; /* of a parameter */
 		az_const *constant;
 	} def;
 };
@@ -52,12 +52,12 @@ struct az_value {
 struct az_op {
 	az_opcode code;
 	uint32_t arg_count, result_count;
-	az_use *args;         /* array */
-	az_value **results;   /* array */
+	az_use *args;       /* array */
+	az_value **results; /* array */
 	az_attrs attr;
 	az_loc loc;
-	az_func *func;        /* NULL once erased */
-	az_op *prev, *next;   /* (kept) */
+	az_func *func;      /* NULL once erased */
+	az_op *prev, *next; /* (kept) */
 };
 
 /* Data is little-endian and packed (base/bits.h), row-major; floats as IEEE bits. */
@@ -65,11 +65,11 @@ struct az_const {
 	az_value value;
 	az_module *module;
 	az_loc loc;
-	const void *data;     /* one element when splat */
-	size_t size_bytes;    /* of data */
-	bool splat;           /* every element equals the first */
-	const void *full;     /* az_const_data's expansion of a splat (kept) */
-	az_name hash;         /* SHA-256 of the bytes at `hashed`, once somebody asked (kept) */
+	const void *data;  /* one element when splat */
+	size_t size_bytes; /* of data */
+	bool splat;        /* every element equals the first */
+	const void *full;  /* az_const_data's expansion of a splat (kept) */
+	az_name hash;      /* SHA-256 of the bytes at `hashed`, once somebody asked (kept) */
 	const void *hashed;
 };
 
@@ -83,11 +83,11 @@ struct az_func {
 	az_module *module;
 	AZ_VEC(az_value *) params; /* a parameter's value->name is its outside name */
 	AZ_VEC(az_result) results;
-	az_op *first, *last;       /* (kept) */
-	uint32_t value_count;      /* ids handed out */
-	uint32_t next_number;      /* (kept) all smaller numbers are taken as names */
-	uint32_t op_count;         /* (kept) */
-	az_map names;              /* az_name -> az_value */
+	az_op *first, *last;  /* (kept) */
+	uint32_t value_count; /* ids handed out */
+	uint32_t next_number; /* (kept) all smaller numbers are taken as names */
+	uint32_t op_count;    /* (kept) */
+	az_map names;         /* az_name -> az_value */
 	az_loc loc;
 };
 
@@ -97,11 +97,11 @@ struct az_module {
 	az_arena arena;
 	az_name name;
 	az_stage stage;
-	bool fast_math;            /* compiled with --float: numerics.md 8; printed as `math fast` */
+	bool fast_math; /* compiled with --float: numerics.md 8; printed as `math fast` */
 	az_name target, cpu, features; /* from selected on; NULL before */
-	AZ_VEC(az_name) done;      /* passes run so far, e.g. "plan-memory{align=64}" */
+	AZ_VEC(az_name) done;          /* passes run so far, e.g. "plan-memory{align=64}" */
 	AZ_VEC(az_const *) consts;
-	AZ_VEC(az_func *) funcs;   /* callees before callers; main is the last */
+	AZ_VEC(az_func *) funcs;         /* callees before callers; main is the last */
 	AZ_VEC(const az_quant *) quants; /* the named ones, in declaration order */
 	uint32_t const_count;
 	uint32_t next_number; /* (kept) as in az_func, for constants */
@@ -137,7 +137,8 @@ void az_value_replace_uses(az_value *value, az_value *with); /* facts are not mo
  * the module). az_const_new finds out by itself when all elements are equal (splat). */
 az_const *az_const_new(az_module *module, const char *name, const az_type *type, const void *data,
 	bool borrow);
-az_const *az_const_splat(az_module *module, const char *name, const az_type *type, const void *element);
+az_const *az_const_splat(az_module *module, const char *name, const az_type *type,
+	const void *element);
 az_const *az_const_f32(az_module *module, const char *name, uint32_t rank, const int64_t *dim,
 	const float *v);
 az_const *az_const_f32_scalar(az_module *module, const char *name, float v);

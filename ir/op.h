@@ -32,8 +32,8 @@ typedef struct az_infer {
 	az_ctx *ctx;
 	const az_op *op;
 	az_elem want;
-	uint32_t result_count;   /* in: results expected, 0 = not known; out: how many */
-	const az_type **result;  /* room for AZ_ARGS_MAX */
+	uint32_t result_count;  /* in: results expected, 0 = not known; out: how many */
+	const az_type **result; /* room for AZ_ARGS_MAX */
 } az_infer;
 
 typedef bool az_infer_hook(az_infer *in);

@@ -18,6 +18,7 @@ void az_func_print(az_text *out, const az_func *func); /* alone, for merging equ
 /* Writes the blobs that the text refers to and that are not there yet. Reports. */
 bool az_blobs_write(const az_module *module, const char *folder) AZ_NODISCARD;
 /* Prints into path (atomically) with blobs in blob_folder (NULL: "<path>.blobs"). Reports. */
-bool az_module_write(const az_module *module, const char *path, const char *blob_folder) AZ_NODISCARD;
+bool az_module_write(const az_module *module, const char *path,
+	const char *blob_folder) AZ_NODISCARD;
 
 #endif

@@ -19,14 +19,14 @@
 typedef enum az_grid { AZ_GRID_AFFINE, AZ_GRID_ODD, AZ_GRID_CODEBOOK } az_grid;
 
 typedef struct az_quant {
-	az_name name;  /* declared as !name in text; NULL: one scale, printed in place as {scale:zero} */
-	uint8_t grid;  /* az_grid */
-	int16_t axis;  /* dimension the scales follow; -1 when there is one scale */
-	int32_t group; /* elements per scale along axis; 0: one scale per index */
-	uint32_t count;          /* scales (and zeros, if any) */
-	const float *scale;      /* finite, >= 0 */
-	const int32_t *zero;     /* NULL: all zero */
-	uint32_t table_count;    /* codebook entries, else 0 */
+	az_name name; /* declared as !name in text; NULL: one scale, printed in place as {scale:zero} */
+	uint8_t grid;         /* az_grid */
+	int16_t axis;         /* dimension the scales follow; -1 when there is one scale */
+	int32_t group;        /* elements per scale along axis; 0: one scale per index */
+	uint32_t count;       /* scales (and zeros, if any) */
+	const float *scale;   /* finite, >= 0 */
+	const int32_t *zero;  /* NULL: all zero */
+	uint32_t table_count; /* codebook entries, else 0 */
 	const int32_t *table;
 } az_quant;
 

@@ -13,7 +13,8 @@ typedef struct az_tensor {
 } az_tensor;
 
 az_tensor az_tensor_new(az_arena *arena, const az_type *type); /* zeroed, aligned to 64 */
-double az_tensor_get(const az_tensor *tensor, uint64_t i); /* as az_const_get */
-void az_tensor_set(az_tensor *tensor, uint64_t i, double v); /* converts: rounds to even, saturates */
+double az_tensor_get(const az_tensor *tensor, uint64_t i);     /* as az_const_get */
+void az_tensor_set(az_tensor *tensor, uint64_t i,
+	double v); /* converts: rounds to even, saturates */
 
 #endif

@@ -44,7 +44,8 @@ typedef struct az_elem {
 typedef struct az_type {
 	az_elem elem;
 	uint8_t rank;
-	int64_t dim[AZ_RANK_MAX]; /* zero past rank; an element of a shape may be 0 (empty tensor) */
+	int64_t dim
+		[AZ_RANK_MAX]; /* zero past rank; an element of a shape may be 0 (empty tensor) */
 } az_type;
 
 /* Interned. Dimensions are checked by the reader of whatever they came from (base/limits.h). */

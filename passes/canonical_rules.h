@@ -29,7 +29,7 @@ bool az_rule_slice_nothing(az_op *op); /* everything -> x */
 bool az_rule_single(az_op *op);        /* concat or split of one piece -> x */
 bool az_rule_pool_nothing(az_op *op);  /* windows of one element -> x */
 bool az_rule_resize_nothing(az_op *op);  /* to the same size with scale 1 -> x */
-bool az_rule_conv_pad(az_op *op);          /* conv (pad x) -> conv x with padding */
+bool az_rule_conv_pad(az_op *op);        /* conv (pad x) -> conv x with padding */
 bool az_rule_gather_constant(az_op *op); /* constant consecutive indices -> slice */
 
 /* All rules to the end, equal things merged, unused things gone. True when something changed. */

@@ -43,7 +43,7 @@ typedef struct az_pass_desc {
 	uint8_t takes;    /* bit per az_stage that it accepts */
 	int gives;        /* az_stage, or -1: keeps the stage */
 	az_keeps keeps;
-	az_pass_fn *run;  /* NULL: provided by the backend under the same name */
+	az_pass_fn *run;               /* NULL: provided by the backend under the same name */
 	const az_option_desc *options; /* ends with a NULL name */
 	const char *doc;
 } az_pass_desc;
@@ -54,17 +54,17 @@ extern const uint32_t az_pass_count;
 /* What the surroundings lend to passes. Any pointer may be NULL; a pass that needs what is missing
  * refuses. */
 typedef struct az_pass_env {
-	const az_exec_api *exec;   /* how to run networks: the JIT, or the interpreter */
-	const az_stream *calib;    /* calibration samples */
+	const az_exec_api *exec; /* how to run networks: the JIT, or the interpreter */
+	const az_stream *calib;  /* calibration samples */
 	const az_cost_api *cost;
 	az_pass_fn *(*backend)(const char *name);
-	void *backend_data;        /* the target, for backend passes */
+	void *backend_data; /* the target, for backend passes */
 	bool verify_each, check_each, time_passes;
 	/* Called after each pass that changed the module (for --print-after); index counts passes. */
 	bool (*after)(void *data, const az_module *module, const char *pass, uint32_t index);
 	void *after_data;
-	const char *stop_after;    /* pass name, or NULL */
-	const char *crash_path;    /* where a failing pass leaves the module; NULL: nowhere */
+	const char *stop_after; /* pass name, or NULL */
+	const char *crash_path; /* where a failing pass leaves the module; NULL: nowhere */
 } az_pass_env;
 
 struct az_pass_ctx {
@@ -84,8 +84,8 @@ const char *az_pass_word(const az_pass_ctx *pass, const char *key);
 
 /* Checks names, options and stages of the whole pipeline, then runs it; done[] of the module is
  * extended. Reports. time_passes prints nothing: read times with az_pipeline_times. */
-bool az_pipeline_run(az_module *module, const az_pipeline *pipeline, const az_pass_env *env)
-	AZ_NODISCARD;
+bool az_pipeline_run(az_module *module, const az_pipeline *pipeline,
+	const az_pass_env *env) AZ_NODISCARD;
 
 typedef struct az_pass_time {
 	const char *pass;
@@ -97,9 +97,9 @@ uint32_t az_pipeline_times(const az_ctx *ctx, const az_pass_time **times);
 /* The passes of the default road that are still to be done for this module, as pipeline text in the
  * arena. `quantize`: make an int8 network (calib must be given at run time); `data` NULL for float. */
 typedef struct az_road {
-	bool quantize;      /* calibrate, insert-quantizers, ... */
+	bool quantize;             /* calibrate, insert-quantizers, ... */
 	int weight_bits, act_bits; /* 8, 8 */
-	bool to_canonical_only; /* stop before select-kernels */
+	bool to_canonical_only;    /* stop before select-kernels */
 } az_road;
 char *az_road_text(az_arena *arena, const az_module *module, const az_road *road);
 
