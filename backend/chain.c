@@ -9,7 +9,15 @@
 
 static bool elem_fits(const az_type *type)
 {
-	return type->elem.bits >= 8 && (type->elem.bits & (type->elem.bits - 1)) == 0;
+	return type->elem.bits <= 8 || (type->elem.bits & (type->elem.bits - 1)) == 0;
+}
+
+/* Anchors whose kernel walks over memory by itself take whole bytes; contractions do not. */
+static bool anchor_elem_fits(const az_op *anchor, const az_type *type)
+{
+	bool packs = anchor->code == AZ_OP_conv || anchor->code == AZ_OP_conv_transpose ||
+		     anchor->code == AZ_OP_matmul;
+	return elem_fits(type) && (packs || type->elem.bits >= 8);
 }
 
 static bool is_chain_op(const az_op *op)
@@ -125,12 +133,12 @@ bool az_chain_parse(const az_func *func, az_chain *c)
 	c->shape = body->type;
 	if (c->anchor) {
 		for (uint32_t k = 0; k < c->anchor->result_count; k++) {
-			if (!elem_fits(c->anchor->results[k]->type))
+			if (!anchor_elem_fits(c->anchor, c->anchor->results[k]->type))
 				return false;
 		}
 		for (uint32_t k = 0; k < c->anchor->arg_count; k++) {
 			const az_value *value = az_op_arg(c->anchor, k);
-			if (value && !elem_fits(value->type))
+			if (value && !anchor_elem_fits(c->anchor, value->type))
 				return false;
 		}
 		if ((c->op_count || c->pad) && !same_shape(c->anchor->results[0]->type, c->shape))

@@ -34,7 +34,8 @@ typedef struct az_chain {
 	az_view result[AZ_CHAIN_RESULTS];
 } az_chain;
 
-/* Reads the structure; false when the function is no such group or has elements of less than 8 bits.
+/* Reads the structure; false when the function is no such group or an anchor that is no contraction has
+ * elements of less than 8 bits.
  * The anchor, if any, is the first operation; every element-wise operation of the function must
  * broadcast to the shape of the last one. */
 bool az_chain_parse(const az_func *func, az_chain *chain);

@@ -65,6 +65,12 @@ LLVMValueRef az_int_to_float(az_emitter *e, az_elem from, LLVMValueRef x, LLVMTy
 LLVMValueRef az_pack_half(az_emitter *e, az_elem elem, LLVMValueRef x);
 LLVMValueRef az_unpack_half(az_emitter *e, az_elem elem, LLVMValueRef bits);
 
+/* Elements of fewer than 8 bits (backend/expr_sub.c): element `index` (i64) of those at base, one lane. */
+bool az_elem_is_packed(az_elem elem);
+LLVMValueRef az_load_packed(az_emitter *e, az_elem elem, LLVMValueRef base, LLVMValueRef index);
+void az_store_packed(az_emitter *e, az_elem elem, LLVMValueRef value, LLVMValueRef base,
+	LLVMValueRef index);
+
 /* Families of az_expr. */
 LLVMValueRef az_expr_quantize(az_emitter *e, const az_op *op, const LLVMValueRef *args);
 LLVMValueRef az_expr_dequantize(az_emitter *e, const az_op *op, const LLVMValueRef *args);

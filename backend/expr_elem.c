@@ -301,6 +301,9 @@ LLVMValueRef az_to_grid(az_emitter *e, az_elem elem, LLVMValueRef x)
 	if (az_elem_is_float(elem) || elem.kind == AZ_KIND_BOOL || elem.bits == 32 ||
 		elem.bits == 64)
 		return x;
+	if (elem.kind == AZ_KIND_BIPOLAR)
+		return az_choose(e, az_icmp(e, LLVMIntSGT, x, az_int_like(e, x, 0)),
+			az_int_like(e, x, 1), az_int_like(e, x, -1));
 	LLVMTypeRef type = LLVMTypeOf(x);
 	if (!az_elem_is_signed(elem))
 		return and_const(e, x, (INT64_C(1) << elem.bits) - 1);

@@ -133,6 +133,18 @@ static LLVMValueRef resize_int(az_emitter *e, bool is_signed, LLVMTypeRef lane, 
 	return is_signed ? LLVMBuildSExt(e->b, x, type, "") : LLVMBuildZExt(e->b, x, type, "");
 }
 
+/* -1 or 1; NaN counts as negative. */
+static LLVMValueRef cast_to_sign(az_emitter *e, az_elem from, LLVMValueRef x)
+{
+	LLVMTypeRef type = az_type_like(e->i32, x);
+	LLVMValueRef one = az_int(e, type, 1), minus = az_int(e, type, -1);
+	if (az_elem_is_float(from))
+		return az_choose(e, az_fcmp(e, LLVMRealOGE, x, az_real_like(e, x, 0)), one, minus);
+	if (from.kind == AZ_KIND_BOOL || !az_elem_is_signed(from))
+		return one;
+	return az_choose(e, az_icmp(e, LLVMIntSGE, x, az_int_like(e, x, 0)), one, minus);
+}
+
 LLVMValueRef az_cast(az_emitter *e, az_elem from, az_elem to, LLVMValueRef x)
 {
 	LLVMTypeRef lane = az_register_type(e, to);
@@ -143,6 +155,8 @@ LLVMValueRef az_cast(az_emitter *e, az_elem from, az_elem to, LLVMValueRef x)
 			return az_fcmp(e, LLVMRealUNE, x, az_real_like(e, x, 0));
 		return az_icmp(e, LLVMIntNE, x, az_int_like(e, x, 0));
 	}
+	if (to.kind == AZ_KIND_BIPOLAR)
+		return cast_to_sign(e, from, x);
 	if (az_elem_is_float(from)) {
 		if (az_elem_is_float(to))
 			return az_to_grid(e, to, cast_float(e, to, x));

@@ -61,6 +61,9 @@ static LLVMValueRef to_stored(az_emitter *e, az_rounding mode, az_elem elem, az_
 	LLVMValueRef lo_z = LLVMBuildSub(e->b, az_int_like(e, zero, lo), zero, "");
 	LLVMValueRef hi_z = LLVMBuildSub(e->b, az_int_like(e, zero, hi), zero, "");
 	LLVMTypeRef f32 = LLVMTypeOf(t);
+	if (elem.kind == AZ_KIND_BIPOLAR) /* the sign; NaN counts as negative */
+		return az_choose(e, az_fcmp(e, LLVMRealOGE, t, az_real_like(e, t, 0)),
+			az_int_like(e, zero, 1), az_int_like(e, zero, -1));
 	t = clamp_to(e, t, LLVMBuildSIToFP(e->b, lo_z, f32, ""),
 		LLVMBuildSIToFP(e->b, hi_z, f32, ""));
 	return LLVMBuildAdd(e->b, az_round_small(e, mode, t), zero, "");
@@ -138,15 +141,22 @@ LLVMValueRef az_expr_lookup(az_emitter *e, const az_op *op, const LLVMValueRef *
 	uint32_t lanes = az_lanes(LLVMTypeOf(x));
 	if (from.kind == AZ_KIND_BOOL)
 		x = LLVMBuildZExt(e->b, x, az_type_like(e->i32, x), "");
-	else if (from.kind != AZ_KIND_BIPOLAR)
+	else if (from.kind == AZ_KIND_BIPOLAR)
+		x = LLVMBuildLShr(e->b, LLVMBuildAdd(e->b, x, az_int_like(e, x, 1), ""),
+			az_int_like(e, x, 1), "");
+	else
 		x = LLVMBuildSub(e->b, x, az_int_like(e, x, az_elem_min(from)), "");
 	int64_t bytes = to.bits / 8;
 	LLVMValueRef out = LLVMGetPoison(az_vec_type(az_register_type(e, to), lanes));
 	for (uint32_t i = 0; i < lanes; i++) {
 		LLVMValueRef lane = LLVMConstInt(e->i32, i, 0);
 		LLVMValueRef at = lanes == 1 ? x : LLVMBuildExtractElement(e->b, x, lane, "");
-		at = az_mul(e, LLVMBuildZExt(e->b, at, e->i64, ""), bytes);
-		LLVMValueRef v = az_load_elems(e, to, az_at(e, table, at), 1, (uint32_t)bytes);
+		at = LLVMBuildZExt(e->b, at, e->i64, "");
+		LLVMValueRef v =
+			az_elem_is_packed(to)
+				? az_load_packed(e, to, table, at)
+				: az_load_elems(e, to, az_at(e, table, az_mul(e, at, bytes)), 1,
+					  (uint32_t)bytes);
 		out = lanes == 1 ? v : LLVMBuildInsertElement(e->b, out, v, lane, "");
 	}
 	return out;

@@ -35,7 +35,7 @@ void az_view_broadcast(az_view *view, LLVMValueRef base, const az_type *type, ui
 	}
 }
 
-LLVMValueRef az_view_at(az_emitter *e, const az_view *view, const az_place *place)
+LLVMValueRef az_view_index(az_emitter *e, const az_view *view, const az_place *place)
 {
 	LLVMValueRef at = az_index(e, view->offset);
 	for (uint32_t d = 0; d < place->rank; d++) {
@@ -44,7 +44,13 @@ LLVMValueRef az_view_at(az_emitter *e, const az_view *view, const az_place *plac
 		LLVMValueRef index = az_index_div(e, place->index[d], view->group[d]);
 		at = az_add(e, at, az_mul(e, index, view->stride[d]));
 	}
-	return az_at(e, view->base, az_mul(e, at, view->elem.bits / 8));
+	return at;
+}
+
+LLVMValueRef az_view_at(az_emitter *e, const az_view *view, const az_place *place)
+{
+	LLVMValueRef index = az_view_index(e, view, place);
+	return az_at(e, view->base, az_mul(e, index, view->elem.bits / 8));
 }
 
 bool az_view_is_splat(const az_view *view, uint32_t rank)
@@ -123,10 +129,50 @@ void az_store_part(az_emitter *e, az_elem elem, LLVMValueRef value, LLVMValueRef
 	}
 }
 
+/* The place of lane i alone. */
+static az_place lane_place(az_emitter *e, const az_place *place, uint32_t i)
+{
+	uint32_t last = place->rank - 1;
+	az_place one = *place;
+	one.lanes = one.valid = 1;
+	if (i > 0)
+		one.index[last] = az_add(e, place->index[last], az_index(e, i));
+	return one;
+}
+
+static LLVMValueRef load_packed(az_emitter *e, const az_view *view, const az_place *place)
+{
+	if (place->lanes == 1 || az_view_is_splat(view, place->rank)) {
+		LLVMValueRef index = az_view_index(e, view, place);
+		return az_splat(e, az_load_packed(e, view->elem, view->base, index), place->lanes);
+	}
+	LLVMValueRef whole =
+		LLVMConstNull(az_vec_type(az_register_type(e, view->elem), place->lanes));
+	for (uint32_t i = 0; i < place->valid; i++) {
+		az_place one = lane_place(e, place, i);
+		LLVMValueRef index = az_view_index(e, view, &one);
+		LLVMValueRef x = az_load_packed(e, view->elem, view->base, index);
+		whole = LLVMBuildInsertElement(e->b, whole, x, LLVMConstInt(e->i32, i, 0), "");
+	}
+	return whole;
+}
+
+static void store_packed(az_emitter *e, const az_view *view, const az_place *place,
+	LLVMValueRef value)
+{
+	for (uint32_t i = 0; i < place->valid; i++) {
+		az_place one = lane_place(e, place, i);
+		az_store_packed(e, view->elem, az_lanes_of(e, value, i, 1), view->base,
+			az_view_index(e, view, &one));
+	}
+}
+
 LLVMValueRef az_view_load(az_emitter *e, const az_view *view, const az_place *place)
 {
 	if (view->constant)
 		return az_splat(e, view->constant, place->lanes);
+	if (az_elem_is_packed(view->elem))
+		return load_packed(e, view, place);
 	LLVMValueRef at = az_view_at(e, view, place);
 	uint32_t last = place->rank - 1;
 	uint32_t bytes = view->elem.bits / 8u;
@@ -151,6 +197,10 @@ LLVMValueRef az_view_load(az_emitter *e, const az_view *view, const az_place *pl
 void az_view_store(az_emitter *e, const az_view *view, const az_place *place, LLVMValueRef value)
 {
 	uint32_t last = place->rank - 1;
+	if (az_elem_is_packed(view->elem)) {
+		store_packed(e, view, place, value);
+		return;
+	}
 	if (place->lanes == 1 || view->stride[last] == 1) {
 		az_store_part(e, view->elem, value, az_view_at(e, view, place), place->valid);
 		return;

@@ -32,6 +32,8 @@ void az_view_dense(az_view *view, LLVMValueRef base, az_elem elem, uint32_t rank
 	const int64_t *dim);
 /* A view of `type` broadcast (numpy) to a space of `rank` dimensions. */
 void az_view_broadcast(az_view *view, LLVMValueRef base, const az_type *type, uint32_t rank);
+/* The element at a place as an index from base, and its address (of 8 bits or more). */
+LLVMValueRef az_view_index(az_emitter *e, const az_view *view, const az_place *place);
 LLVMValueRef az_view_at(az_emitter *e, const az_view *view, const az_place *place);
 /* Does the view give one element for all lanes? */
 bool az_view_is_splat(const az_view *view, uint32_t rank);

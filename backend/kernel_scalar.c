@@ -87,19 +87,28 @@ typedef struct sums {
 	LLVMValueRef v[2];
 } sums;
 
+/* Consecutive elements, the first of which stands at `index`; one only where they are packed. */
+static LLVMValueRef load_factors(az_emitter *e, const az_view *view, LLVMValueRef index,
+	uint32_t lanes)
+{
+	uint32_t bytes = view->elem.bits / 8u;
+	if (az_elem_is_packed(view->elem))
+		return az_load_packed(e, view->elem, view->base, index);
+	return az_load_elems(e, view->elem, az_at(e, view->base, az_mul(e, index, bytes)), lanes,
+		bytes);
+}
+
+/* x and w: indices of the first elements. */
 static sums dot_part(az_emitter *e, const contraction *c, LLVMValueRef x, LLVMValueRef w,
 	int64_t begin, int64_t end, uint32_t lanes, sums acc, uint32_t which)
 {
-	uint32_t x_bytes = c->x_elem.bits / 8u, w_bytes = c->w_elem.bits / 8u;
 	az_loop loop;
 	if (begin >= end)
 		return acc;
 	az_loop_begin(e, &loop, az_index(e, begin), az_index(e, end), lanes, 1, &acc.v[which]);
-	LLVMValueRef x_at = az_at(e, x, az_mul(e, loop.i, x_bytes));
-	LLVMValueRef w_at = az_at(e, w, az_mul(e, loop.i, w_bytes));
 	LLVMValueRef next = multiply_add(e, c, loop.carried[0],
-		az_load_elems(e, c->x_elem, x_at, lanes, x_bytes),
-		az_load_elems(e, c->w_elem, w_at, lanes, w_bytes));
+		load_factors(e, &c->x, az_add(e, x, loop.i), lanes),
+		load_factors(e, &c->w, az_add(e, w, loop.i), lanes));
 	az_loop_end(e, &loop, &next);
 	acc.v[which] = loop.carried[0];
 	return acc;
@@ -138,11 +147,8 @@ static LLVMValueRef input_place(az_emitter *e, const contraction *c, uint32_t i,
 static sums over_taps(az_emitter *e, const contraction *c, const az_place *place, uint32_t dim,
 	LLVMValueRef x_at, LLVMValueRef w_at, sums acc)
 {
-	if (dim == c->spatial) {
-		LLVMValueRef x = az_at(e, c->x.base, az_mul(e, x_at, c->x_elem.bits / 8));
-		LLVMValueRef w = az_at(e, c->w.base, az_mul(e, w_at, c->w_elem.bits / 8));
-		return dot(e, c, x, w, acc);
-	}
+	if (dim == c->spatial)
+		return dot(e, c, x_at, w_at, acc);
 	az_loop taps, inside;
 	LLVMValueRef exists;
 	az_loop_begin(e, &taps, az_index(e, 0), az_index(e, c->window[dim]), 1, 2, acc.v);
@@ -209,6 +215,20 @@ static void read_conv(contraction *c)
 
 /* --- Matrix product ---------------------------------------------------------------------------------------- */
 
+/* One more dimension in front, with its index and stride. */
+static void place_before(az_view *view, az_place *place, LLVMValueRef index, int64_t stride)
+{
+	for (uint32_t d = place->rank; d-- > 0;) {
+		view->stride[d + 1] = view->stride[d];
+		view->group[d + 1] = view->group[d];
+		place->index[d + 1] = place->index[d];
+	}
+	view->stride[0] = stride;
+	view->group[0] = 1;
+	place->index[0] = index;
+	place->rank++;
+}
+
 static bool matmul_body(az_emitter *e, void *data, const az_place *place)
 {
 	contraction *c = data;
@@ -220,12 +240,13 @@ static bool matmul_body(az_emitter *e, void *data, const az_place *place)
 		one.lanes = one.valid = 1;
 		az_loop_begin(e, &loop, az_index(e, 0), az_index(e, c->depth), 1, 1, &acc);
 		az_view a_row = c->x, b_row = c->w;
-		int64_t b_step = b->dim[b->rank - 1] * (c->w_elem.bits / 8);
-		a_row.base = az_at(e, a_row.base, az_mul(e, loop.i, c->x_elem.bits / 8));
-		b_row.base = az_at(e, b_row.base, az_mul(e, loop.i, b_step));
+		/* The walked index of the reduction is one dimension more, at the front. */
+		place_before(&a_row, &one, loop.i, 1);
+		az_place row = *place;
+		place_before(&b_row, &row, loop.i, b->dim[b->rank - 1]);
 		LLVMValueRef a = az_splat(e, az_view_load(e, &a_row, &one), place->lanes);
 		LLVMValueRef next =
-			multiply_add(e, c, loop.carried[0], a, az_view_load(e, &b_row, place));
+			multiply_add(e, c, loop.carried[0], a, az_view_load(e, &b_row, &row));
 		az_loop_end(e, &loop, &next);
 		acc = loop.carried[0];
 	}
@@ -281,6 +302,9 @@ bool az_scalar_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	const az_value *bias = az_op_arg(op, 2);
 	c.x_elem = x->elem, c.w_elem = w->elem, c.to = y->elem;
 	c.lanes = az_chain_lanes(e, &c.chain);
+	bool packed = az_elem_is_packed(x->elem) || az_elem_is_packed(w->elem);
+	if (packed && op->code != AZ_OP_matmul)
+		c.lanes = 1;
 	az_chain_bind(e, &c.chain, params);
 	if (bias)
 		az_view_broadcast(&c.bias, az_chain_base(e, func, bias, params), bias->type,
