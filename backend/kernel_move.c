@@ -294,9 +294,18 @@ bool az_move_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 		break;
 	}
 	one_view(op, &v.x, operand_base(e, op, 0, params));
-	if (v.chain.op_count || v.chain.pad) {
+	if (v.chain.op_count) {
 		az_chain_bind(e, &v.chain, params);
 		return emit_viewed(e, &v);
+	}
+	if (v.chain.pad) {
+		az_chain_bind(e, &v.chain, params);
+		const az_type *inner = v.chain.shape;
+		for (uint32_t i = 0; i < v.chain.result_count; i++) {
+			if (!az_copy(e, v.x, v.chain.result[i], inner->rank, inner->dim))
+				return false;
+		}
+		return az_chain_fill_pad(e, &v.chain);
 	}
 	const az_type *y = op->results[0]->type;
 	return az_copy(e, v.x, result_view(op, 0, params), y->rank, y->dim);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which operations are computed together: an anchor (convolution, product, pool, reduction, ...), then
- * element-wise operations of its shape whose other operands are ready before, then a pad behind a
- * convolution. Chains without an anchor join where they meet, and join the anchored group that they feed. */
+ * element-wise operations of its shape whose other operands are ready before, then a constant pad behind
+ * those that can write one. Chains without an anchor join where they meet, and join the anchored group
+ * that they feed. */
 #include "backend/select.h"
 
 #include <string.h>
@@ -121,6 +122,30 @@ static bool is_elementwise(const az_op *op)
 	return op->result_count == 1 && az_expr_takes(op);
 }
 
+/* Every kernel of the group's kind writes into the middle of a larger result and fills the border. */
+static bool takes_pad(const az_group *group, const az_op *pad)
+{
+	const az_attrs_pad *attr = &pad->attr.pad;
+	if (attr->mode != AZ_padding_constant)
+		return false;
+	for (uint32_t i = 0; i < attr->pad.count; i++)
+		if (attr->pad.v[i] < 0)
+			return false;
+	if (!group->anchor)
+		return true;
+	switch (group->anchor->code) {
+	case AZ_OP_conv:
+	case AZ_OP_max_pool:
+	case AZ_OP_avg_pool:
+	case AZ_OP_sum_pool:
+	case AZ_OP_transpose:
+	case AZ_OP_resize:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena, az_group_list *out)
 {
 	az_map group_of = {0}, order = {0};
@@ -134,7 +159,7 @@ void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena,
 			group = join(op, &order, &group_of, arena);
 		if (!starts && op->code == AZ_OP_pad) {
 			group = feeding(&group_of, op, 0);
-			if (group && (!group->anchor || group->anchor->code != AZ_OP_conv))
+			if (group && !takes_pad(group, op))
 				group = NULL;
 		}
 		if (!group) {
