@@ -34,6 +34,16 @@ void az_runner_close(az_runner *runner)
 	runner->exec = NULL;
 }
 
+az_tensor *az_job_tensors(az_job *job, const az_func *main, bool results)
+{
+	uint32_t n = results ? main->results.count : main->params.count;
+	az_tensor *t = az_new_array(&job->arena, az_tensor, n + 1);
+	for (uint32_t i = 0; i < n; i++)
+		t[i] = az_tensor_new(&job->arena,
+			results ? main->results.v[i].use->value->type : main->params.v[i]->type);
+	return t;
+}
+
 /* given = times x wanted in the first dimension, the rest equal: returns times, 0 when it does not
  * fit. */
 static int64_t batch_times(const az_type *given, const az_type *wanted)

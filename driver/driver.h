@@ -56,6 +56,8 @@ typedef struct az_runner {
 } az_runner;
 bool az_runner_open(az_runner *runner, az_job *job, az_module *module, bool interpret);
 void az_runner_close(az_runner *runner);
+/* Zeroed tensors of the types of main's parameters or results, in the arena of the job. */
+az_tensor *az_job_tensors(az_job *job, const az_func *main, bool results);
 /* Runs N batches when every input's first dimension is N times the network's and every output's
  * first dimension is the batch; outputs are stacked. Results in the arena. Reports. */
 bool az_runner_run(az_runner *runner, az_arena *arena, const az_tensor *inputs, az_tensor *outputs);

@@ -38,16 +38,6 @@ static uint32_t find_pairs(const az_func *a, const az_func *b, az_arena *arena, 
 	return l.count;
 }
 
-static az_tensor *tensors(az_job *job, const az_func *main, bool results)
-{
-	uint32_t n = results ? main->results.count : main->params.count;
-	az_tensor *t = az_new_array(&job->arena, az_tensor, n + 1);
-	for (uint32_t i = 0; i < n; i++)
-		t[i] = az_tensor_new(&job->arena,
-			results ? main->results.v[i].use->value->type : main->params.v[i]->type);
-	return t;
-}
-
 static bool open_side(side *s, az_job *job, az_value *const *values, uint32_t count)
 {
 	az_func *main = az_module_main(s->module);
@@ -57,8 +47,8 @@ static bool open_side(side *s, az_job *job, az_value *const *values, uint32_t co
 			az_map_get(&main->names, values[i]->name));
 	if (!az_runner_open(&s->runner, job, s->module, job->options.interpret))
 		return false;
-	s->inputs = tensors(job, main, false);
-	s->outputs = tensors(job, main, true);
+	s->inputs = az_job_tensors(job, main, false);
+	s->outputs = az_job_tensors(job, main, true);
 	return true;
 }
 

@@ -98,16 +98,6 @@ static void count_reconstruction(tally *t, const az_tensor *in, const az_tensor 
 	t->reconstruction_elements += (double)n;
 }
 
-static az_tensor *new_tensors(az_job *job, const az_func *main, bool results)
-{
-	uint32_t n = results ? main->results.count : main->params.count;
-	az_tensor *t = az_new_array(&job->arena, az_tensor, n + 1);
-	for (uint32_t i = 0; i < n; i++)
-		t[i] = az_tensor_new(&job->arena,
-			results ? main->results.v[i].use->value->type : main->params.v[i]->type);
-	return t;
-}
-
 static bool evaluate(az_job *job, az_stream *data, az_runner *runner, az_runner *against, tally *t)
 {
 	const az_func *main = runner->main;
@@ -116,8 +106,8 @@ static bool evaluate(az_job *job, az_stream *data, az_runner *runner, az_runner 
 		return az_error(job->ctx, AZ_LOC_NONE,
 			"accuracy needs a network of batch 1, this one has batch %lld",
 			(long long)main->params.v[0]->type->dim[0]);
-	az_tensor *in = new_tensors(job, main, false), *out = new_tensors(job, main, true);
-	az_tensor *ref = against ? new_tensors(job, against->main, true) : NULL;
+	az_tensor *in = az_job_tensors(job, main, false), *out = az_job_tensors(job, main, true);
+	az_tensor *ref = against ? az_job_tensors(job, against->main, true) : NULL;
 	for (uint64_t i = 0; i < data->count; i++) {
 		int64_t label = data->label ? data->label(data->data, i) : -1;
 		if (label >= 0)

@@ -44,18 +44,6 @@ int file_read(const char *path, file_bytes *out)
 	return 1;
 }
 
-static int write_all(long file, const uint8_t *data, uint64_t n)
-{
-	while (n) {
-		long k = sys_call3(SYS_write, file, data, n);
-		if (k <= 0)
-			return 0;
-		data += k;
-		n -= (uint64_t)k;
-	}
-	return 1;
-}
-
 /* path with ".<pid>.tmp" behind it. */
 static char *temporary_name(const char *path)
 {
@@ -90,7 +78,7 @@ static int write_parts(long file, const file_bytes *parts, uint32_t count)
 {
 	int ok = file >= 0;
 	for (uint32_t i = 0; i < count && ok; i++)
-		ok = write_all(file, parts[i].data, parts[i].size);
+		ok = sys_write_all(file, parts[i].data, parts[i].size);
 	return file >= 0 && sys_call3(SYS_close, file, 0, 0) == 0 && ok;
 }
 

@@ -26,3 +26,16 @@ uint64_t sys_now_ns(void)
 	sys_call3(SYS_clock_gettime, MONOTONIC, t, 0);
 	return (uint64_t)(unsigned long)t[0] * 1000000000u + (uint64_t)(unsigned long)t[1];
 }
+
+int sys_write_all(long file, const void *data, uint64_t n)
+{
+	const char *p = data;
+	while (n) {
+		long k = sys_call3(SYS_write, file, p, n);
+		if (k <= 0)
+			return 0;
+		p += k;
+		n -= (uint64_t)k;
+	}
+	return 1;
+}

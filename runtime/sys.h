@@ -83,5 +83,6 @@ static inline long sys_call(long n, long a, long b, long c, long d, long e, long
 void *sys_memory(uint64_t bytes);
 void sys_exit(int code) __attribute__((noreturn));
 uint64_t sys_now_ns(void);
+int sys_write_all(long file, const void *data, uint64_t n); /* 0 when that fails */
 
 #endif

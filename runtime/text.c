@@ -10,21 +10,9 @@ static char buffer[4096];
 static uint32_t used;
 static int broken;
 
-static int write_all(int file, const char *text, uint64_t n)
-{
-	while (n) {
-		long k = sys_call3(SYS_write, file, text, n);
-		if (k <= 0)
-			return 0;
-		text += k;
-		n -= (uint64_t)k;
-	}
-	return 1;
-}
-
 int put_flush(void)
 {
-	if (!write_all(1, buffer, used))
+	if (!sys_write_all(1, buffer, used))
 		broken = 1;
 	used = 0;
 	return !broken;
@@ -190,7 +178,7 @@ int fail(const char *a, const char *b, const char *c)
 	put_flush();
 	for (uint32_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (parts[i])
-			write_all(2, parts[i], text_length(parts[i]));
+			sys_write_all(2, parts[i], text_length(parts[i]));
 	return 0;
 }
 
