@@ -15,7 +15,13 @@
 #include "ir/print.h"
 #include "passes/pass.h"
 
-typedef enum after { AFTER_NOTHING, AFTER_REQUANTIZE, AFTER_RESIDUAL, AFTER_DEQUANTIZE } after;
+typedef enum after {
+	AFTER_NOTHING,
+	AFTER_REQUANTIZE,
+	AFTER_RESIDUAL,
+	AFTER_DEQUANTIZE,
+	AFTER_LOOKUP
+} after;
 
 typedef struct spec {
 	bool matmul, run_time, is_float;
@@ -138,6 +144,11 @@ static az_value *after_anchor(az_module *m, az_builder *at, const spec *s, az_va
 			return y;
 		az_value *args[2] = {y, az_func_add_param(f, "r", y->type)};
 		az_value *sum = az_build(at, AZ_OP_add, 2, args, NULL, AZ_ELEM_NONE);
+		if (s->after == AFTER_DEQUANTIZE) {
+			az_value *each[2] = {sum, scales(m, y->type->dim[y->type->rank - 1], 1.0f)};
+			sum = az_build(at, AZ_OP_mul, 2, each, NULL, AZ_ELEM_NONE);
+			return az_build(at, AZ_OP_hard_swish, 1, &sum, NULL, AZ_ELEM_NONE);
+		}
 		return az_build(at, AZ_OP_relu, 1, &sum, NULL, AZ_ELEM_NONE);
 	}
 	if (s->after == AFTER_DEQUANTIZE) {
@@ -147,6 +158,11 @@ static az_value *after_anchor(az_module *m, az_builder *at, const spec *s, az_va
 	if (s->after == AFTER_NOTHING)
 		return y;
 	y = requantize(m, at, s, y);
+	if (s->after == AFTER_LOOKUP) {
+		int64_t entries = 256;
+		az_value *args[2] = {y, random_const(m, "table", s->y, 1, &entries)};
+		return az_build(at, AZ_OP_lookup, 2, args, NULL, AZ_ELEM_NONE);
+	}
 	if (s->after == AFTER_REQUANTIZE)
 		return y;
 	const az_type *type = az_type_with_elem(m->ctx, y->type, s->y);
@@ -225,7 +241,7 @@ static spec random_spec(bool is_float)
 	s.zx = pick(0, 2) ? pick(az_elem_min(s.x), az_elem_max(s.x)) : 0;
 	s.zw = pick(0, 3) ? 0 : pick(az_elem_min(s.weight), az_elem_max(s.weight));
 	s.zy = pick(az_elem_min(s.y), az_elem_max(s.y));
-	s.after = (after)pick(0, 3);
+	s.after = (after)pick(0, 4);
 	s.pad_after = pick(0, 2) == 0;
 	if (is_float)
 		s.zx = s.zw = s.zy = 0;
@@ -293,6 +309,29 @@ static bool run_one(const az_exec_api *api, const az_module *m, const az_tensor 
 	return ok;
 }
 
+#define GUARD 192
+
+/* An output with bytes around it that must not change. */
+static az_tensor guarded(az_arena *arena, const az_type *type)
+{
+	size_t size = az_type_size(type);
+	uint8_t *data = az_arena_alloc(arena, size + 2 * GUARD, 64);
+	memset(data, 0xa5, size + 2 * GUARD);
+	return (az_tensor){type, data + GUARD};
+}
+
+static bool untouched(const az_tensor *t, const char *what)
+{
+	size_t size = az_type_size(t->type);
+	const uint8_t *data = t->data;
+	bool ok = true;
+	for (size_t i = 1; i <= GUARD; i++)
+		ok = ok && data[-(ptrdiff_t)i] == 0xa5 && data[size + i - 1] == 0xa5;
+	if (!ok)
+		printf("\n%s: writes outside its result\n", what);
+	return ok;
+}
+
 static void new_tensors(const az_module *m, az_arena *arena, az_tensor *in, az_tensor *out)
 {
 	const az_func *f = az_module_main(m);
@@ -300,7 +339,7 @@ static void new_tensors(const az_module *m, az_arena *arena, az_tensor *in, az_t
 		in[i] = az_tensor_new(arena, f->params.v[i]->type);
 		fill(in[i].data, in[i].type);
 	}
-	out[0] = az_tensor_new(arena, f->results.v[0].use->value->type);
+	out[0] = guarded(arena, f->results.v[0].use->value->type);
 }
 
 static bool compare(az_ctx *ctx, const az_module *m, const char *what)
@@ -318,7 +357,8 @@ static bool compare(az_ctx *ctx, const az_module *m, const char *what)
 		new_tensors(m, &arena, NULL, &actual);
 		ok = run_passes(copy, t, "select-kernels,pack-weights") &&
 		     run_one(&az_backend_jit, copy, in, &actual) &&
-		     same(&expected, &actual, what, az_dot_name(t->dot));
+		     same(&expected, &actual, what, az_dot_name(t->dot)) &&
+		     untouched(&actual, what);
 		if (!ok) {
 			az_text text = {.arena = &arena};
 			az_module_print(&text, copy);
