@@ -78,15 +78,19 @@ char *az_road_text(az_arena *arena, const az_module *module, const az_road *road
 	for (uint32_t i = 0; i < module->done.count && at < all.list.count; i++)
 		at += is_pass(module->done.v[i], all.list.v[at]);
 	/* A module that came here on another way is past the passes that refuse its stage. */
-	while (at < all.list.count) {
-		char *name = az_arena_copy(arena, all.list.v[at], strcspn(all.list.v[at], "{"));
-		if (az_pass_find(name)->takes & 1 << module->stage)
-			break;
-		at++;
-	}
 	az_text text = {.arena = arena};
 	az_text_add(&text, "%s", "");
-	for (uint32_t i = at; i < all.list.count; i++)
-		az_text_add(&text, "%s%s", i > at ? "," : "", all.list.v[i]);
+	int stage = (int)module->stage;
+	for (bool first = true; at < all.list.count; at++) {
+		const char *step = all.list.v[at];
+		const az_pass_desc *pass =
+			az_pass_find(az_arena_copy(arena, step, strcspn(step, "{")));
+		if (!(pass->takes & 1 << stage))
+			continue;
+		if (pass->gives >= 0)
+			stage = pass->gives;
+		az_text_add(&text, "%s%s", first ? "" : ",", step);
+		first = false;
+	}
 	return text.v ? text.v : "";
 }
