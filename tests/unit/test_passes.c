@@ -137,7 +137,7 @@ static bool whole_road(az_ctx *ctx)
 		return false;
 	bool ok = run(ctx, module,
 		"infer-shapes,fold-constants,canonicalize,decompose,fold-batchnorm,fuse-activation,"
-		"sink-transposes,equalize,calibrate,insert-quantizers,fold-quantizers,dce",
+		"sink-transposes,calibrate,insert-quantizers,fold-quantizers,dce",
 		&env);
 	az_module_free(module);
 	return ok;
