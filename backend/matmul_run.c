@@ -10,7 +10,7 @@ bool az_matmul_run_match(const az_target *target, const az_func *func, az_value 
 {
 	(void)args;
 	az_contract c;
-	if (!az_contract_read(func, &c) || !c.is_matmul)
+	if (!az_contract_read(func, &c) || !c.is_matmul || (!c.is_float && az_contract_is_sub(&c)))
 		return false;
 	az_contract_tile(&c, target, tile);
 	/* Bytes are widened to the width of the sums: neither long bodies nor many accumulators pay. */

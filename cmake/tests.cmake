@@ -17,7 +17,7 @@ if(unit_tests AND cunit_FOUND)
     string(APPEND rows "SUITE(${name})\n")
   endforeach()
   file(CONFIGURE OUTPUT ${AZ_GEN}/tests/suites.def CONTENT "${rows}" @ONLY)
-  add_executable(unit_tests tests/unit/main.c ${unit_tests})
+  add_executable(unit_tests tests/unit/main.c tests/unit/widths.c ${unit_tests})
   target_compile_options(unit_tests PRIVATE ${AZ_WARNINGS})
   target_link_libraries(unit_tests PRIVATE ${AZ_LIBRARIES} PkgConfig::cunit)
   add_test(NAME unit COMMAND unit_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
@@ -27,6 +27,11 @@ endif()
 add_executable(operator_nodes tests/operators/nodes.c)
 target_compile_options(operator_nodes PRIVATE ${AZ_WARNINGS})
 target_link_libraries(operator_nodes PRIVATE az_frontend)
+
+# Makes the networks of tests/kernels/run.sh.
+add_executable(kernels_net tests/kernels/net.c tests/unit/widths.c)
+target_compile_options(kernels_net PRIVATE ${AZ_WARNINGS})
+target_link_libraries(kernels_net PRIVATE az_ir)
 
 # The checks of the source itself need no build, but run with the rest.
 set(scripts includes format forbidden)

@@ -212,7 +212,9 @@ bool az_npy_write(az_ctx *ctx, const char *path, const az_tensor *tensor)
 		type->elem.bits > 8 ? '<' : '|', kinds[type->elem.kind], type->elem.bits / 8);
 	for (uint32_t i = 0; i < type->rank; i++)
 		az_text_add(&header, "%lld%s", (long long)type->dim[i],
-			i + 1 < type->rank || type->rank == 1 ? ", " : "");
+			i + 1 < type->rank ? ", "
+			: type->rank == 1  ? ","
+					   : "");
 	az_text_add(&header, "), }");
 	while ((header.count + 11) % 64)
 		az_text_add_char(&header, ' ');
