@@ -129,7 +129,6 @@ static bool run(az_job *job, az_runner *runner)
 
 int az_verb_run(az_job *job)
 {
-	az_module *module = az_job_load(job, job->options.args[0]);
 	az_runner runner = {0};
 	bool interpret = job->options.interpret;
 	if (interpret && job->options.profile) {
@@ -137,6 +136,7 @@ int az_verb_run(az_job *job)
 			"--profile is for native code, not for --interpret");
 		return AZ_EXIT_USAGE;
 	}
+	az_module *module = az_job_load(job, job->options.args[0]);
 	bool ok = module && az_job_road(job, module, true) &&
 		  az_runner_open(&runner, job, module, interpret) && run(job, &runner);
 	az_runner_close(&runner);
