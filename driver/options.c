@@ -108,13 +108,11 @@ static bool set_number(const option_row *row, void *field, const char *value)
 	return true;
 }
 
+/* Entries stay where they are: the arguments of a program are its own to cut up. */
 static bool add_to_list(const option_row *row, az_option_list *list, const char *value)
 {
-	char *copy = strdup(value); /* lives as long as the process */
-	if (!copy)
-		return false;
 	bool commas = strcmp(row->name, "--save") != 0; /* file names keep theirs */
-	for (char *part = copy; part;) {
+	for (char *part = (char *)(uintptr_t)value; part;) {
 		char *comma = commas ? strchr(part, ',') : NULL;
 		if (comma)
 			*comma = 0;
