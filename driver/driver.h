@@ -20,6 +20,7 @@ typedef struct az_job {
 	az_options options;
 	const az_target *target;
 	az_stream *calib; /* NULL without --calib */
+	az_recipe recipe; /* of --recipe */
 } az_job;
 
 /* A verb: returns the exit code. */

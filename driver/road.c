@@ -81,10 +81,26 @@ static bool print_times(az_job *job)
 	return true;
 }
 
+static bool read_recipe(az_job *job)
+{
+	const char *path = job->options.recipe;
+	if (!path || job->recipe.rule)
+		return true;
+	if (!az_parse_recipe_file(job->ctx, &job->arena, path, &job->recipe))
+		return false;
+	if (job->recipe.flash_bytes || job->recipe.ram_bytes)
+		return az_error(job->ctx, AZ_LOC_NONE,
+			"%s: limits need a search for widths, which this build does not have",
+			path);
+	return true;
+}
+
 bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 {
 	const az_options *o = &job->options;
 	stage_printer printer = {job, o->print_folder};
+	if (!read_recipe(job))
+		return false;
 	if (!printer.folder)
 		printer.folder = az_arena_printf(&job->arena, "%s.stages",
 			az_path_stem(&job->arena, job->options.args[0]));
@@ -92,6 +108,7 @@ bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 		.exec = &az_backend_jit,
 		.calib = job->calib,
 		.cost = &az_backend_cost,
+		.recipe = o->recipe ? &job->recipe : NULL,
 		.backend = az_backend_pass,
 		.backend_data = (void *)(uintptr_t)job->target,
 		.verify_each = o->verify_each,

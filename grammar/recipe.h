@@ -7,7 +7,13 @@
 
 #include "ir/graph.h"
 
-typedef enum az_granularity { AZ_PER_TENSOR, AZ_PER_CHANNEL, AZ_PER_GROUP } az_granularity;
+/* AZ_PER_DEFAULT: not said; weights have one scale per channel, activations one per tensor. */
+typedef enum az_granularity {
+	AZ_PER_DEFAULT,
+	AZ_PER_TENSOR,
+	AZ_PER_CHANNEL,
+	AZ_PER_GROUP
+} az_granularity;
 
 /* How the numbers of a weight or activation are stored. */
 typedef struct az_precision {

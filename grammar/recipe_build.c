@@ -68,7 +68,7 @@ void az_rec_set(az_rec_state *s, az_loc loc, az_name what, az_precision precisio
 		az_error(s->ctx, loc, "unknown setting '%s'; known are 'weight' and 'act'", what);
 	else if (field->given)
 		az_error(s->ctx, loc, "'%s' is given twice", what);
-	else if (field == &s->rule.act && precision.granularity != AZ_PER_TENSOR)
+	else if (field == &s->rule.act && precision.granularity > AZ_PER_TENSOR)
 		az_error(s->ctx, loc, "activations have one scale per tensor");
 	else
 		*field = precision;

@@ -20,6 +20,7 @@
 
 #include "base/bits.h"
 #include "passes/insert.h"
+#include "passes/precision.h"
 
 typedef struct inserter {
 	az_pass_ctx *pass;
@@ -28,8 +29,8 @@ typedef struct inserter {
 	az_range *shared;         /* by root id: the union of the ranges */
 	const az_value **seen;    /* by root id: a member with the scale's name */
 	az_value **scale, **zero; /* by root id: the constants */
-	az_elem act;
-	unsigned weight_bits;
+	uint8_t *act_bits;        /* by root id: the most that a member asks for */
+	az_precisions precisions;
 } inserter;
 
 static void collect(inserter *in, const az_value *value)
@@ -44,6 +45,13 @@ static void collect(inserter *in, const az_value *value)
 	r->hi = fmaxf(r->hi, value->range.hi);
 	if (!in->seen[root])
 		in->seen[root] = value;
+	int bits = az_precision_act(&in->precisions, az_value_op(value));
+	in->act_bits[root] = (uint8_t)AZ_MAX(in->act_bits[root], bits);
+}
+
+static az_elem act_of(const inserter *in, uint32_t root)
+{
+	return (az_elem){AZ_KIND_UINT, in->act_bits[root]};
 }
 
 /* Scale and zero point of a group of values as constants. */
@@ -57,16 +65,17 @@ static bool make_quantizer(inserter *in, const az_value *value, uint32_t root)
 			value->name);
 	if (in->scale[root])
 		return true;
-	float levels = (float)az_elem_max(in->act);
+	az_elem act = act_of(in, root);
+	float levels = (float)az_elem_max(act);
 	float scale = (r->hi - r->lo) / levels;
 	if (!(scale >= 0x1p-126f) || !isfinite(scale))
 		scale = 1.0f;
 	int64_t zero = (int64_t)fminf(fmaxf(rintf(-r->lo / scale), 0.0f), levels);
 	const char *name = in->seen[root]->name;
 	az_arena *scratch = &in->pass->scratch;
-	const az_type *type = az_type_get(in->pass->ctx, in->act, 0, NULL);
+	const az_type *type = az_type_get(in->pass->ctx, act, 0, NULL);
 	unsigned char stored[8] = {0};
-	az_bits_set(stored, 0, in->act.bits, (uint64_t)zero);
+	az_bits_set(stored, 0, act.bits, (uint64_t)zero);
 	in->scale[root] =
 		&az_const_f32_scalar(module, az_arena_printf(scratch, "%s.scale", name), scale)
 			 ->value;
@@ -86,7 +95,7 @@ static bool quantize_value(inserter *in, az_func *main, az_value *value)
 	az_op *def = az_value_op(value);
 	az_builder at = {main, def ? def->next : main->first, def ? def->loc : AZ_LOC_NONE};
 	az_value *args[3] = {value, in->scale[root], in->zero[root]};
-	az_value *q = az_build(&at, AZ_OP_quantize, 3, args, NULL, in->act);
+	az_value *q = az_build(&at, AZ_OP_quantize, 3, args, NULL, act_of(in, root));
 	if (!q)
 		return false;
 	args[0] = q;
@@ -103,8 +112,10 @@ static bool quantize_value(inserter *in, az_func *main, az_value *value)
 static bool insert(inserter *in, az_func *main)
 {
 	az_arena *scratch = &in->pass->scratch;
+	az_elem input = {AZ_KIND_UINT, (uint8_t)az_precision_act(&in->precisions, NULL)};
+	float input_levels = (float)az_elem_max(input);
 	bool *shifted = az_new_array(scratch, bool, main->params.count + 1);
-	if (!az_shift_inputs(main, (float)az_elem_max(in->act), shifted, scratch))
+	if (!az_shift_inputs(main, input_levels, shifted, scratch))
 		return false;
 	size_t count = main->value_count + 1u;
 	az_quantize_plan_make(main, scratch, &in->plan);
@@ -116,6 +127,7 @@ static bool insert(inserter *in, az_func *main)
 	in->seen = az_new_array(scratch, const az_value *, count);
 	in->scale = az_new_array(scratch, az_value *, count);
 	in->zero = az_new_array(scratch, az_value *, count);
+	in->act_bits = az_new_array(scratch, uint8_t, count);
 	for (uint32_t i = 0; i < main->params.count; i++)
 		collect(in, main->params.v[i]);
 	for (const az_op *op = main->first; op; op = op->next) {
@@ -137,7 +149,10 @@ static bool insert(inserter *in, az_func *main)
 		}
 	}
 	for (az_op *op = main->first; op; op = op->next) {
-		if (az_has_weights(op) && !az_quantize_weights(op, in->weight_bits, scratch))
+		if (!az_has_weights(op))
+			continue;
+		unsigned bits = (unsigned)az_precision_weight(&in->precisions, op);
+		if (!az_quantize_weights(op, bits, scratch))
 			return false;
 	}
 	return true;
@@ -153,10 +168,11 @@ bool az_pass_insert_quantizers(az_pass_ctx *pass)
 	az_func *main = az_module_main(pass->module);
 	if (!main)
 		return true;
-	inserter in = {.pass = pass, .module = pass->module, .weight_bits = (unsigned)weights};
-	in.act = AZ_ELEM(UINT, 0);
-	in.act.bits = (uint8_t)acts;
-	bool ok = insert(&in, main);
+	inserter in = {.pass = pass, .module = pass->module};
+	bool ok = az_precisions_init(&in.precisions, pass, (int)weights, (int)acts) &&
+		  insert(&in, main);
+	if (ok)
+		az_precisions_finish(&in.precisions);
 	az_sweep(pass->module);
 	return ok;
 }

@@ -8,6 +8,7 @@
 #define AZ_PASSES_PASS_H
 
 #include "grammar/parse.h"
+#include "grammar/recipe.h"
 #include "ir/cost.h"
 #include "ir/exec.h"
 #include "ir/graph.h"
@@ -57,6 +58,7 @@ typedef struct az_pass_env {
 	const az_exec_api *exec; /* how to run networks: the JIT, or the interpreter */
 	const az_stream *calib;  /* calibration samples */
 	const az_cost_api *cost;
+	const az_recipe *recipe; /* --recipe: widths of layers, for insert-quantizers */
 	az_pass_fn *(*backend)(const char *name);
 	void *backend_data; /* the target, for backend passes */
 	bool verify_each, check_each, time_passes;
