@@ -40,6 +40,9 @@ class Executable:
         self.input = models.CACHE / f"input_{model.name}.npy"
         self.runs = 3
 
+    def size(self):
+        return f"{self.path.stat().st_size / 1000:.0f} kB"
+
     def time(self, seconds):
         out = subprocess.run([self.path, self.input, "--bench", str(self.runs)], check=True,
                              capture_output=True, text=True).stdout
@@ -120,13 +123,13 @@ def show_time(seconds):
     return f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.3f} ms"
 
 
-def row(model, t):
+def row(model, t, items):
     best8 = min((v, k) for k, v in t.items() if k.startswith("ort int8"))
     fastest = min(best8[0], t["ort f32"])
     return (f"| {model.name} | {show_time(t['adze f32'])} | {show_time(t['ort f32'])} | "
             f"{t['ort f32'] / t['adze f32']:.2f} | {show_time(t['adze int8'])} | {show_time(best8[0])} "
             f"({best8[1].removeprefix('ort int8 ')}) | {best8[0] / t['adze int8']:.2f} | "
-            f"{fastest / t['adze int8']:.2f} |")
+            f"{fastest / t['adze int8']:.2f} | {items['adze f32'].size()}, {items['adze int8'].size()} |")
 
 
 def kernels():
@@ -187,8 +190,8 @@ def main():
             quantize.quantized(model, activations)
     os.sched_setaffinity(0, {args.core})
     lines += ["| network | Adze f32 | ORT f32 | ratio | Adze int8 | best ORT int8 | ratio | "
-              "Adze int8 against the faster of both |",
-              "|---|---|---|---|---|---|---|---|"]
+              "Adze int8 against the faster of both | executable f32, int8 |",
+              "|---|---|---|---|---|---|---|---|---|"]
     details = []
     for model in chosen:
         print(model.name, file=sys.stderr)
@@ -196,12 +199,12 @@ def main():
         overhead = items["ort f32"].call_time()
         t = measure(items, args.rounds, args.seconds)
         t = {k: v - overhead if k.startswith("ort") else v for k, v in t.items()}
-        lines.append(row(model, t))
+        lines.append(row(model, t, items))
         details.append("- " + model.name + ": " + ", ".join(f"{k} {show_time(v)}" for k, v in t.items()) +
                        f" (subtracted: {overhead * 1e6:.2f} us)")
-    lines += ["", "All contenders:", "", *details, *kernels()]
+    lines += ["", "All contenders:", "", *details]
     if not args.names:
-        lines += compile_times()
+        lines += [*kernels(), *compile_times()]
     print("\n".join(lines))
     if args.write:
         models.write_section("speed", lines)

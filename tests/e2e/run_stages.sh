@@ -31,6 +31,10 @@ stages float $example/digits.onnx --float
 stages int8 $example/digits.onnx --calib=$calib
 stages cross $example/digits.onnx --calib=$calib --target=riscv64-linux --attr=+v
 
+# The interpreter finds the same before and after every pass.
+try_run "--check-each, float" "$ADZE" compile $example/digits.onnx --float --check-each -o "$work/checked"
+try_run "--check-each, 8 bits" "$ADZE" compile $example/digits.onnx --calib=$calib --check-each -o "$work/checked"
+
 for form in exe obj asm llvm so adz; do
 	try_run "emit $form" "$ADZE" compile $example/digits.onnx --calib=$calib --emit=$form --name=net -o "$work/one" &&
 		try_run "emit $form" "$ADZE" compile $example/digits.onnx --calib=$calib --emit=$form --name=net -o "$work/two" &&
