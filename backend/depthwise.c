@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernel `depthwise`: convolutions with one filter per channel, in f32 and in 8-bit integers. Lanes are
- * channels; a few neighbouring pixels of a row share the loaded columns. Packed weights are
- * [tap][channel], as stored; their zero point is subtracted in registers. */
+ * The kernel `depthwise`: convolutions with one filter per channel, in f32 and in integers of 8 and 16 bits.
+ * Lanes are channels; a few neighbouring pixels of a row share the loaded columns. Packed weights are
+ * [tap][channel], as stored; their zero point is subtracted in registers. Those of fewer than 8 bits lie as
+ * backend/depthwise_sub.c says. */
 #include "backend/depthwise.h"
 #include "backend/kernels.h"
 
@@ -34,6 +35,10 @@ bool az_depthwise_match(const az_target *target, const az_func *func, az_value *
 	int64_t lanes = scalar ? 1 : AZ_MAX(target->vector_bytes / 4, 1u);
 	while (lanes > 4 && c.channels <= lanes / 2)
 		lanes /= 2;
+	/* Empty lanes of the last block would be stored where weights are packed. */
+	while (az_contract_is_sub(&c) && lanes > 4 &&
+		(c.channels + lanes - 1) / lanes * lanes * 32 > c.channels * 33)
+		lanes /= 2;
 	int64_t w = target->vector_registers >= 32 ? 8 : 4;
 	w = AZ_MIN(w, c.out_w);
 	while (w > 1 && (w * c.kernel_w > 96 || input_columns(&c, w) > COLUMNS_MAX))
@@ -59,15 +64,21 @@ typedef struct dw_code {
 	const az_contract *c;
 	const LLVMValueRef *params;
 	az_epilogue_code ep;
-	uint32_t lanes, elem;
+	uint32_t lanes, elem, w_elem; /* bytes of an element */
 } dw_code;
 
-/* Bytes as 16-bit lanes; floats as they are. */
+/* Bytes as 16-bit lanes, signed; u16 as 32-bit lanes; i16 and floats as they are. */
 static LLVMValueRef load_lanes(dw_code *code, az_elem elem, LLVMValueRef at)
 {
 	az_emitter *e = code->e;
 	if (code->c->is_float)
 		return az_load(e, az_vec_type(e->f32, code->lanes), at, 4);
+	if (elem.bits == 16) {
+		LLVMValueRef x = az_load(e, az_vec_type(e->i16, code->lanes), at, 1);
+		return az_elem_is_signed(elem)
+			       ? x
+			       : LLVMBuildZExt(e->b, x, az_vec_type(e->i32, code->lanes), "");
+	}
 	LLVMValueRef bytes = az_load(e, az_vec_type(e->i8, code->lanes), at, 1);
 	LLVMTypeRef wide = az_vec_type(e->i16, code->lanes);
 	return az_elem_is_signed(elem) ? LLVMBuildSExt(e->b, bytes, wide, "")
@@ -83,27 +94,43 @@ static LLVMValueRef load_weight(dw_code *code, LLVMValueRef at)
 	return LLVMBuildSub(e->b, w, az_int(e, LLVMTypeOf(w), code->c->zw), "");
 }
 
+static LLVMValueRef widen(az_emitter *e, LLVMValueRef x, LLVMTypeRef type)
+{
+	return LLVMTypeOf(x) == type ? x : LLVMBuildSExt(e->b, x, type, "");
+}
+
 static LLVMValueRef multiply_add(dw_code *code, LLVMValueRef x, LLVMValueRef w, LLVMValueRef acc)
 {
 	az_emitter *e = code->e;
 	if (code->c->is_float)
 		return az_muladd(e, x, w, acc);
 	LLVMTypeRef wide = LLVMTypeOf(acc);
-	LLVMValueRef product = LLVMBuildMul(e->b, LLVMBuildSExt(e->b, x, wide, ""),
-		LLVMBuildSExt(e->b, w, wide, ""), "");
+	LLVMValueRef product = LLVMBuildMul(e->b, widen(e, x, wide), widen(e, w, wide), "");
 	return LLVMBuildAdd(e->b, acc, product, "");
 }
 
+/* Tap kw of kernel row kh. */
+static LLVMValueRef tap_weight(dw_code *code, const az_dw_patch *r, LLVMValueRef kh, int64_t kw)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	LLVMValueRef base = code->params[c->w];
+	LLVMValueRef tap = az_add(e, az_mul(e, kh, c->kernel_w), az_index(e, kw));
+	if (!c->is_float && az_contract_is_sub(c))
+		return az_dw_sub_weight(e, c, base, tap, r->block, code->lanes);
+	LLVMValueRef at = az_add(e, az_mul(e, tap, c->channels), r->channel);
+	return load_weight(code, az_at(e, base, az_mul(e, at, code->w_elem)));
+}
+
 /* One row of taps. */
-static void tap_row(dw_code *code, const az_dw_patch *r, LLVMValueRef x, LLVMValueRef w,
+static void tap_row(dw_code *code, const az_dw_patch *r, LLVMValueRef x, LLVMValueRef kh,
 	LLVMValueRef *acc)
 {
 	az_emitter *e = code->e;
 	const az_contract *c = code->c;
 	LLVMValueRef column[COLUMNS_MAX] = {NULL};
 	for (int64_t kw = 0; kw < c->kernel_w; kw++) {
-		LLVMValueRef weight =
-			load_weight(code, az_at_const(e, w, kw * c->channels * code->elem));
+		LLVMValueRef weight = tap_weight(code, r, kh, kw);
 		for (uint32_t m = 0; m < r->pixels; m++) {
 			int64_t k = m * c->stride_w + kw * c->dilation_w;
 			if (!column[k])
@@ -129,16 +156,14 @@ static void emit_row(void *data, const az_dw_patch *r)
 	for (uint32_t m = 0; m < r->pixels; m++)
 		acc[m] = bias_last ? zero : bias;
 	int64_t x_row = c->dilation_h * c->width * c->channels * code->elem;
-	int64_t w_row = c->kernel_w * c->channels * code->elem;
 	int64_t unroll = c->kernel_h * c->kernel_w * r->pixels <= 96 ? c->kernel_h : 1;
 	az_loop loop;
 	az_loop_begin(e, &loop, az_index(e, 0), az_index(e, c->kernel_h), unroll, r->pixels, acc);
 	memcpy(acc, loop.carried, r->pixels * sizeof *acc);
 	LLVMValueRef x = az_at(e, r->x, az_mul(e, loop.i, x_row));
-	LLVMValueRef w = az_at(e, code->params[c->w], az_mul(e, r->channel, code->elem));
-	w = az_at(e, w, az_mul(e, loop.i, w_row));
 	for (int64_t u = 0; u < unroll; u++)
-		tap_row(code, r, az_at_const(e, x, u * x_row), az_at_const(e, w, u * w_row), acc);
+		tap_row(code, r, az_at_const(e, x, u * x_row), az_add(e, loop.i, az_index(e, u)),
+			acc);
 	az_loop_end(e, &loop, acc);
 	for (uint32_t m = 0; m < r->pixels && bias_last; m++)
 		loop.carried[m] = LLVMBuildFAdd(e->b, loop.carried[m], bias, "");
@@ -155,7 +180,8 @@ bool az_depthwise_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 			func->name);
 	dw_code code = {.e = e, .c = &c, .params = params};
 	code.lanes = (uint32_t)tile->v[TILE_LANES];
-	code.elem = c.is_float ? 4 : 1;
+	code.elem = c.x_elem.bits / 8u;
+	code.w_elem = c.is_float ? 4 : 1;
 	code.ep = (az_epilogue_code){
 		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[TILE_SAFE] != 0};
 	az_allow_vectors(e, code.lanes * 4);
@@ -185,14 +211,15 @@ bool az_depthwise_pack(const az_target *target, const az_func *func, az_value *c
 	const az_tile *tile, uint32_t index, az_arena *arena, const void **data, size_t *size)
 {
 	(void)target;
-	(void)tile;
 	az_contract c;
 	*size = 0;
 	if (!read(func, &c))
 		return az_error(func->module->ctx, func->loc,
 			"@%s does not fit kernel \"depthwise\"", func->name);
 	az_const *w = az_value_const(args[c.w]);
-	if (index == c.w)
+	if (index == c.w && !c.is_float && az_contract_is_sub(&c))
+		az_dw_sub_pack(&c, w, (uint32_t)tile->v[TILE_LANES], arena, data, size);
+	else if (index == c.w)
 		pack_weights(&c, w, arena, data, size);
 	if (index == c.bias && !c.is_float && c.zx != 0)
 		az_contract_pack_bias(&c, w, az_value_const(args[c.bias]), c.zx, arena, data, size);

@@ -25,4 +25,11 @@ bool az_dw_read(const az_func *func, az_contract *out);
 void az_dw_nest(az_emitter *e, const az_contract *c, LLVMValueRef x, int64_t step,
 	uint32_t channels, az_dw_emit *emit, void *code);
 
+/* Weights of fewer than 8 bits: steps are (tap, block of `lanes` channels), blocks innermost; 8 / p steps
+ * share a vector of bytes of a plane of p bits (backend/depthwise_sub.c). */
+LLVMValueRef az_dw_sub_weight(az_emitter *e, const az_contract *c, LLVMValueRef base,
+	LLVMValueRef tap, LLVMValueRef block, uint32_t lanes);
+void az_dw_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, az_arena *arena,
+	const void **data, size_t *size);
+
 #endif

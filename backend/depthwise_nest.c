@@ -14,8 +14,8 @@ typedef struct nest {
 
 bool az_dw_read(const az_func *func, az_contract *out)
 {
-	return az_contract_read(func, out) && !out->is_matmul && !az_contract_is_sub(out) &&
-	       out->groups > 1 && out->group_in == 1 && out->group_out == 1;
+	return az_contract_read(func, out) && !out->is_matmul && out->groups > 1 &&
+	       out->group_in == 1 && out->group_out == 1;
 }
 
 /* The blocks of channels of one rectangle; p->x is that of its first channel. */
@@ -69,7 +69,7 @@ static void columns(const nest *n, az_dw_patch *p, LLVMValueRef x, int64_t step)
 void az_dw_nest(az_emitter *e, const az_contract *c, LLVMValueRef x, int64_t step,
 	uint32_t channels, az_dw_emit *emit, void *code)
 {
-	nest n = {e, c, channels, c->is_float ? 4 : 1, emit, code};
+	nest n = {e, c, channels, c->x_elem.bits / 8, emit, code};
 	az_dw_patch p = {0};
 	az_loop images, rows;
 	az_loop_begin(e, &images, az_index(e, 0), az_index(e, c->batch), 1, 0, NULL);

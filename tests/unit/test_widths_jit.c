@@ -39,7 +39,8 @@ static bool same_case(az_ctx *ctx, uint32_t i, const family *f)
 
 static void run_widths(void)
 {
-	uint32_t step = getenv("AZ_LONG") ? 1 : 7;
+	const char *all = getenv("AZ_LONG");
+	uint32_t step = all && *all ? 1 : 7;
 	for (uint32_t i = 0; i < WIDTHS_CASES; i += step)
 		for (uint32_t k = 0; k < AZ_COUNT(families); k++) {
 			/* The families take turns in the short run. */
