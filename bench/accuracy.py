@@ -57,6 +57,7 @@ def main():
         if args.names and not any(n in model.name for n in args.names):
             continue
         command, report = evaluate(model)
+        models.keep("accuracy", model.name, report)
         line, good = row(model, report)
         print(line, flush=True)
         lines.append(line)

@@ -4,6 +4,7 @@
 The data pack is found through AZ_DATA (default ../shared/data beside the checkout); commands in
 reports are printed with $DATA in its place.
 """
+import json
 import lzma
 import os
 import pathlib
@@ -78,9 +79,17 @@ def show(command):
             .replace(str(CACHE), "build/bench").replace(str(ADZE), "adze"))
 
 
-def write_section(name, lines):
-    """Replaces the part of docs/benchmarks.md between the markers of this name."""
-    path = ROOT / "docs" / "benchmarks.md"
+def keep(name, key, value):
+    """Adds one result to build/bench/NAME.json, where bench/readme.py finds it."""
+    path = CACHE / f"{name}.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results[key] = value
+    path.write_text(json.dumps(results, indent=1))
+
+
+def write_section(name, lines, file="docs/benchmarks.md"):
+    """Replaces the part of a page between the markers of this name."""
+    path = ROOT / file
     text = path.read_text()
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     head, rest = text.split(begin)

@@ -200,6 +200,8 @@ def main():
         t = measure(items, args.rounds, args.seconds)
         t = {k: v - overhead if k.startswith("ort") else v for k, v in t.items()}
         lines.append(row(model, t, items))
+        models.keep("speed", model.name, {**t, "size": items["adze int8"].size(), "ort": ort.__version__,
+                                          "processor": processor()})
         details.append("- " + model.name + ": " + ", ".join(f"{k} {show_time(v)}" for k, v in t.items()) +
                        f" (subtracted: {overhead * 1e6:.2f} us)")
     lines += ["", "All contenders:", "", *details]
