@@ -13,6 +13,8 @@
 #include "passes/observe.h"
 #include "passes/quantize_plan.h"
 
+#define EXPONENT 0x7f800000 /* all ones: infinite or no number */
+
 typedef struct values {
 	AZ_VEC(az_value *) list;
 } values;
@@ -34,19 +36,41 @@ static void choose(az_pass_ctx *pass, const az_func *main, values *out)
 	}
 }
 
+/* Floats in their order as integers, which compilers compare without branches; its own inverse. */
+static int32_t in_order(int32_t bits)
+{
+	return bits ^ (bits >> 31 & INT32_MAX);
+}
+
+static float from_order(int32_t key)
+{
+	float v;
+	key = in_order(key);
+	memcpy(&v, &key, sizeof v);
+	return v + 0.0f; /* never -0 */
+}
+
 static void note_range(void *data, uint32_t index, const az_tensor *tensor)
 {
 	const float *v = tensor->data;
 	int64_t count = az_type_numel(tensor->type);
-	az_range *range = &((values *)data)->list.v[index]->range;
+	int32_t least = INT32_MAX, most = INT32_MIN, bits;
 	for (int64_t i = 0; i < count; i++) {
-		if (!isfinite(v[i]))
-			continue;
-		if (!range->known)
-			*range = (az_range){true, v[i], v[i]};
-		range->lo = v[i] < range->lo ? v[i] : range->lo;
-		range->hi = v[i] > range->hi ? v[i] : range->hi;
+		memcpy(&bits, &v[i], sizeof bits);
+		bool finite = (bits & EXPONENT) != EXPONENT;
+		int32_t key = in_order(bits);
+		int32_t low = finite ? key : INT32_MAX, high = finite ? key : INT32_MIN;
+		least = low < least ? low : least;
+		most = high > most ? high : most;
 	}
+	if (least > most)
+		return;
+	az_range *range = &((values *)data)->list.v[index]->range;
+	float lo = from_order(least), hi = from_order(most);
+	if (!range->known)
+		*range = (az_range){true, lo, hi};
+	range->lo = lo < range->lo ? lo : range->lo;
+	range->hi = hi > range->hi ? hi : range->hi;
 }
 
 bool az_pass_calibrate(az_pass_ctx *pass)
