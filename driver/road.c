@@ -147,11 +147,16 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 		return az_error(job->ctx, AZ_LOC_NONE,
 			"--weights and --acts choose widths for a float network and want "
 			"--calib=DATA");
+	if ((o->fine.set || o->exact) && !o->calib)
+		return az_error(job->ctx, AZ_LOC_NONE, "--fine and --exact want --calib=DATA");
 	*road = (az_road){.quantize = o->calib != NULL, .weight_bits = 8, .act_bits = 8};
 	if (o->weights.set)
 		road->weight_bits = (int)AZ_MAX(0, AZ_MIN(o->weights.v, 99));
 	if (o->acts.set)
 		road->act_bits = (int)AZ_MAX(0, AZ_MIN(o->acts.v, 99));
+	if (o->fine.set)
+		road->fine_layers = (int)AZ_MAX(0, AZ_MIN(o->fine.v, 1000));
+	road->exact_weights = o->exact;
 	if (module->done.count == 0 && !quantized && !o->calib)
 		module->fast_math = true;
 	return true;

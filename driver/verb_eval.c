@@ -219,6 +219,8 @@ static az_module *load_against(az_job *job, az_job *other)
 	az_arena_init(&other->arena, &job->ctx->oom);
 	other->options = job->options;
 	other->options.calib = NULL;
+	other->options.weights.set = other->options.acts.set = other->options.fine.set = false;
+	other->options.exact = false;
 	other->options.use_float = false;
 	az_module *module = az_job_load(other, job->options.against);
 	if (module && !az_job_road(other, module, true)) {

@@ -6,7 +6,7 @@
 
 #include "passes/quantize_plan.h"
 
-/* Operations with constant weights that read a value. */
+/* Some operations. */
 typedef struct az_weighted {
 	AZ_VEC(az_op *) list;
 } az_weighted;
@@ -15,11 +15,17 @@ typedef struct az_weighted {
  * for those parameters, which then must not be quantized themselves. */
 bool az_shift_inputs(az_func *main, float levels, bool *shifted, az_arena *scratch);
 
+/* Gives the operands of the first `count` operations with weights, inputs apart, two bytes each; the sums
+ * of the two parts' results are collected: what they add is not to be quantized. */
+bool az_quantize_fine(az_func *main, int64_t count, az_elem elem, az_weighted *sums,
+	az_arena *scratch);
+
 /* Place of element i of output channel c in weights whose channels stand first, or last in a matrix. */
 uint64_t az_weight_place(const az_type *type, bool last, int64_t c, int64_t i);
 
 /* Replaces the constant weights of an operation, whose operand has its quantizer already, by dequantized
- * integers of so many bits. */
-bool az_quantize_weights(az_op *op, unsigned bits, az_arena *scratch);
+ * integers of so many bits. With `exact`, weights that lie on one grid as a whole keep it, zero point and
+ * all. */
+bool az_quantize_weights(az_op *op, unsigned bits, bool exact, az_arena *scratch);
 
 #endif

@@ -117,8 +117,15 @@ static bool insert(inserter *in, az_func *main)
 	bool *shifted = az_new_array(scratch, bool, main->params.count + 1);
 	if (!az_shift_inputs(main, input_levels, shifted, scratch))
 		return false;
+	az_weighted sums = {0};
+	if (!az_quantize_fine(main, az_pass_int(in->pass, "fine"), input, &sums, scratch))
+		return false;
 	size_t count = main->value_count + 1u;
 	az_quantize_plan_make(main, scratch, &in->plan);
+	for (uint32_t i = 0; i < sums.list.count; i++) {
+		for (uint32_t part = 0; part < 2; part++)
+			in->plan.wanted[sums.list.v[i]->args[part].value->id] = false;
+	}
 	for (uint32_t i = 0; i < main->params.count; i++) {
 		if (shifted[i])
 			in->plan.wanted[main->params.v[i]->id] = false;
@@ -152,7 +159,7 @@ static bool insert(inserter *in, az_func *main)
 		if (!az_has_weights(op))
 			continue;
 		unsigned bits = (unsigned)az_precision_weight(&in->precisions, op);
-		if (!az_quantize_weights(op, bits, scratch))
+		if (!az_quantize_weights(op, bits, az_pass_flag(in->pass, "exact"), scratch))
 			return false;
 	}
 	return true;

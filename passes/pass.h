@@ -101,6 +101,8 @@ uint32_t az_pipeline_times(const az_ctx *ctx, const az_pass_time **times);
 typedef struct az_road {
 	bool quantize;             /* calibrate, insert-quantizers, ... */
 	int weight_bits, act_bits; /* 8, 8 */
+	int fine_layers;           /* first layers whose operands get two bytes each; 0: none */
+	bool exact_weights;        /* weights that lie on one grid keep it, with a zero point */
 	bool to_canonical_only;    /* stop before select-kernels */
 } az_road;
 char *az_road_text(az_arena *arena, const az_module *module, const az_road *road);

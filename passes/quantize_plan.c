@@ -72,7 +72,8 @@ static void join(az_quantize_plan *plan, const az_value *a, const az_value *b)
 
 static bool is_local_float(const az_value *value)
 {
-	return value && !az_value_is_const(value) && az_elem_equal(value->type->elem, AZ_F32);
+	return value && !az_value_is_const(value) && az_elem_equal(value->type->elem, AZ_F32) &&
+	       !az_def_is(value, AZ_OP_dequantize);
 }
 
 void az_quantize_plan_make(const az_func *main, az_arena *arena, az_quantize_plan *out)
@@ -86,7 +87,7 @@ void az_quantize_plan_make(const az_func *main, az_arena *arena, az_quantize_pla
 			continue;
 		bool wanted = out->wanted[op->results[0]->id];
 		if (az_has_weights(op)) {
-			out->wanted[op->args[0].value->id] = true;
+			out->wanted[op->args[0].value->id] = is_local_float(op->args[0].value);
 		} else if (wanted && passes_want_on(op)) {
 			for (uint32_t i = 0; i < op->arg_count; i++) {
 				if (is_local_float(op->args[i].value))

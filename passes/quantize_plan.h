@@ -22,5 +22,7 @@ bool az_shares_quantizer(const az_op *op);
 
 /* The scale of a channel of symmetric weights of at most `most` steps each way (weight_scale.c). */
 float az_weight_scale(const float *w, int64_t count, int64_t most);
+/* The step that all weights are multiples of, when the largest is at most `most` of them; else 0. */
+float az_weight_step(const float *w, int64_t count, int64_t most);
 
 #endif

@@ -42,6 +42,31 @@ typedef struct steps {
 	AZ_VEC(const char *) list;
 } steps;
 
+/* insert-quantizers with the options that are not its defaults. */
+static const char *insert_text(az_arena *arena, const az_road *road)
+{
+	az_text text = {.arena = arena};
+	const struct {
+		const char *name;
+		int value, init;
+	} options[] = {{"weights", road->weight_bits ? road->weight_bits : 8, 8},
+		{"acts", road->act_bits ? road->act_bits : 8, 8}, {"fine", road->fine_layers, 0}};
+	const char *separator = "{";
+	az_text_add(&text, "insert-quantizers");
+	for (size_t i = 0; i < AZ_COUNT(options); i++) {
+		if (options[i].value == options[i].init)
+			continue;
+		az_text_add(&text, "%s%s=%d", separator, options[i].name, options[i].value);
+		separator = ",";
+	}
+	if (road->exact_weights) {
+		az_text_add(&text, "%sexact", separator);
+		separator = ",";
+	}
+	az_text_add(&text, "%s", *separator == ',' ? "}" : "");
+	return text.v;
+}
+
 static void list_steps(az_arena *arena, const az_module *module, const az_road *road, steps *out)
 {
 	for (uint32_t i = 0; i < AZ_COUNT(front); i++)
@@ -49,18 +74,8 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 	bool quantized = holds_quantizers(module);
 	bool ours = was_done(module, "calibrate") || was_done(module, "insert-quantizers");
 	if (ours || (road->quantize && !quantized)) {
-		az_text insert = {.arena = arena};
-		az_text_add(&insert, "insert-quantizers");
-		int weights = road->weight_bits ? road->weight_bits : 8;
-		int acts = road->act_bits ? road->act_bits : 8;
-		if (weights != 8 && acts != 8)
-			az_text_add(&insert, "{weights=%d,acts=%d}", weights, acts);
-		else if (weights != 8)
-			az_text_add(&insert, "{weights=%d}", weights);
-		else if (acts != 8)
-			az_text_add(&insert, "{acts=%d}", acts);
 		az_vec_push(arena, &out->list, "calibrate");
-		az_vec_push(arena, &out->list, insert.v);
+		az_vec_push(arena, &out->list, insert_text(arena, road));
 	}
 	if (ours || road->quantize || quantized || was_done(module, "fold-quantizers"))
 		az_vec_push(arena, &out->list, "fold-quantizers");

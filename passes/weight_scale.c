@@ -62,6 +62,17 @@ static double squared_error(const float *w, int64_t count, float scale, float mo
 	return sum;
 }
 
+float az_weight_step(const float *w, int64_t count, int64_t most_steps)
+{
+	float largest = 0;
+	for (int64_t i = 0; i < count; i++)
+		largest = fmaxf(largest, fabsf(w[i]));
+	if (!(largest >= 0x1p-100f) || !isfinite(largest))
+		return 0;
+	float step = common_step(w, count, largest, (float)most_steps);
+	return step > 0 ? fitted_step(w, count, step) : 0;
+}
+
 float az_weight_scale(const float *w, int64_t count, int64_t most_steps)
 {
 	float largest = 0, most = (float)most_steps;
@@ -69,9 +80,7 @@ float az_weight_scale(const float *w, int64_t count, int64_t most_steps)
 		largest = fmaxf(largest, fabsf(w[i]));
 	if (!(largest >= 0x1p-100f) || !isfinite(largest))
 		return 1.0f;
-	float step = common_step(w, count, largest, most);
-	if (step > 0)
-		step = fitted_step(w, count, step);
+	float step = az_weight_step(w, count, most_steps);
 	/* A whole fraction of the step holds the weights as well, and the bias better. */
 	if (step > 0)
 		return step / floorf(most / rintf(largest / step));
