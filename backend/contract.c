@@ -6,9 +6,9 @@
 
 #include <math.h>
 
-static bool is_byte(az_elem e)
+bool az_contract_takes_inputs(az_elem e)
 {
-	return az_elem_is_integer(e) && e.bits == 8;
+	return az_elem_is_integer(e) && (e.bits == 8 || e.bits == 16);
 }
 
 bool az_contract_takes_weights(az_elem e)
@@ -33,7 +33,7 @@ static bool read_operands(const az_op *op, az_contract *c)
 	c->x_elem = x->type->elem;
 	c->w_elem = w->type->elem;
 	az_elem result = op->results[0]->type->elem;
-	if (is_byte(c->x_elem) && az_contract_takes_weights(c->w_elem) &&
+	if (az_contract_takes_inputs(c->x_elem) && az_contract_takes_weights(c->w_elem) &&
 		az_elem_equal(result, AZ_I32))
 		return true;
 	c->is_float = true;

@@ -47,6 +47,8 @@ typedef struct az_contract {
 	az_epilogue epilogue;
 } az_contract;
 
+/* Integers of 8 and 16 bits. */
+bool az_contract_takes_inputs(az_elem e);
 /* Integers of 1 to 8 bits, and bipolar. */
 bool az_contract_takes_weights(az_elem e);
 /* false when the function is none of these, or does more after it than the epilogue can. */
@@ -60,6 +62,8 @@ typedef enum az_dot_form {
 	AZ_FORM_SDOT,
 	AZ_FORM_SMULL, /* widening multiply, pairwise accumulate: two accumulators */
 	AZ_FORM_WIDEN, /* one element at a time */
+	AZ_FORM_PAIR,  /* two of 16 bits */
+	AZ_FORM_WORD,  /* one of 16 bits */
 	AZ_FORM_RAW,   /* the same on stored bytes of both operands, less their zero points */
 } az_dot_form;
 
@@ -67,10 +71,11 @@ typedef struct az_dot_kit {
 	az_emitter *e;
 	az_dot_form form;
 	uint32_t lanes, granule, parts; /* parts: accumulators per vector of outputs */
-	uint32_t elem_bytes;
-	bool x_signed;  /* as stored */
+	uint32_t elem_bytes, w_bytes;   /* of an element of x, of the weights */
+	bool x_signed;                  /* as stored */
 	bool x_shifted; /* the dot product sees x + 128 (of i8) or x - 128 (of u8) */
 	bool mixed;     /* usdot is there */
+	int64_t w_rest; /* PAIR and WORD: added to weights of 8 bits as stored */
 	bool w_signed;  /* raw form: as stored, and the zero points */
 	int64_t zx, zw;
 	LLVMTypeRef acc_type;
@@ -81,11 +86,16 @@ typedef struct az_dot_operand {
 } az_dot_operand;
 
 az_dot_form az_dot_form_of(const az_target *target, bool is_float);
+/* The same for 16-bit inputs as well. */
+az_dot_form az_contract_form(const az_target *target, const az_contract *c);
 uint32_t az_form_granule(az_dot_form form);
 uint32_t az_form_parts(az_dot_form form);
-/* What is added to stored x before it is multiplied: 0, 128 or -128. */
+/* What is added to stored x before it is multiplied: 0, 128, -128 or -32768. */
 int64_t az_form_shift(const az_target *target, az_dot_form form, bool x_signed);
 
+/* For the contraction c, whose weights are stored less `shift`. */
+void az_dot_kit_contract(az_dot_kit *kit, az_emitter *e, const az_contract *c, int64_t shift,
+	uint32_t lanes);
 void az_dot_kit_init(az_dot_kit *kit, az_emitter *e, bool is_float, bool x_signed, uint32_t lanes);
 /* The raw form, for two operands that are both known at run time only. */
 void az_dot_kit_raw(az_dot_kit *kit, const az_contract *c);

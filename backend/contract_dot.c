@@ -9,6 +9,8 @@
  *   sdot       s8 x s8 (usdot where there is one); unsigned activations are shifted by 128
  *   smull      products of 16 bits are accumulated in pairs, so that each output has two accumulators
  *   widen      one element: 16-bit product, 32-bit sum; plain IR, which the RISC-V vector unit matches
+ *   pair       two elements of 16 bits by pmaddwd, weights sign-extended; u16 less 32768
+ *   word       one element of 16 bits, weights sign-extended: 32-bit product; u16 less 32768
  *   raw        one element of both operands as they are stored, less their zero points: 32-bit product */
 #include "backend/contract.h"
 
@@ -35,9 +37,18 @@ az_dot_form az_dot_form_of(const az_target *target, bool is_float)
 	}
 }
 
+az_dot_form az_contract_form(const az_target *target, const az_contract *c)
+{
+	if (c->x_elem.bits != 16 || c->is_float)
+		return az_dot_form_of(target, c->is_float);
+	return target->arch == AZ_ARCH_X86_64 ? AZ_FORM_PAIR : AZ_FORM_WORD;
+}
+
 uint32_t az_form_granule(az_dot_form form)
 {
-	return form == AZ_FORM_F32 || form == AZ_FORM_WIDEN ? 1 : 4;
+	if (form == AZ_FORM_PAIR)
+		return 2;
+	return form == AZ_FORM_F32 || form == AZ_FORM_WIDEN || form == AZ_FORM_WORD ? 1 : 4;
 }
 
 uint32_t az_form_parts(az_dot_form form)
@@ -47,6 +58,8 @@ uint32_t az_form_parts(az_dot_form form)
 
 int64_t az_form_shift(const az_target *target, az_dot_form form, bool x_signed)
 {
+	if (form == AZ_FORM_PAIR || form == AZ_FORM_WORD)
+		return x_signed ? 0 : -32768;
 	if (form == AZ_FORM_VPDPBUSD)
 		return x_signed ? 128 : 0;
 	bool wants_signed =
@@ -60,11 +73,27 @@ void az_dot_kit_init(az_dot_kit *kit, az_emitter *e, bool is_float, bool x_signe
 	*kit = (az_dot_kit){.e = e, .form = form, .lanes = lanes};
 	kit->granule = az_form_granule(form);
 	kit->parts = az_form_parts(form);
-	kit->elem_bytes = is_float ? 4 : 1;
+	kit->elem_bytes = kit->w_bytes = is_float ? 4 : 1;
 	kit->x_signed = x_signed;
 	kit->x_shifted = az_form_shift(e->target, form, x_signed) != 0;
 	kit->mixed = e->target->dot == AZ_DOT_NEON_I8MM;
 	kit->acc_type = az_vec_type(is_float ? e->f32 : e->i32, lanes);
+}
+
+void az_dot_kit_contract(az_dot_kit *kit, az_emitter *e, const az_contract *c, int64_t shift,
+	uint32_t lanes)
+{
+	bool x_signed = az_elem_is_signed(c->x_elem);
+	az_dot_kit_init(kit, e, c->is_float, x_signed, lanes);
+	az_dot_form form = az_contract_form(e->target, c);
+	if (form != AZ_FORM_PAIR && form != AZ_FORM_WORD)
+		return;
+	kit->form = form;
+	kit->granule = az_form_granule(form);
+	kit->parts = 1;
+	kit->elem_bytes = 2;
+	kit->x_shifted = !x_signed;
+	kit->w_rest = shift - c->zw;
 }
 
 void az_dot_kit_raw(az_dot_kit *kit, const az_contract *c)
@@ -132,6 +161,10 @@ az_dot_operand az_dot_constant(az_dot_kit *kit, LLVMValueRef bytes)
 	az_dot_operand out = {{bytes, NULL}};
 	if (kit->form == AZ_FORM_PMADDWD)
 		return split_pairs(kit, bytes, true);
+	if (kit->form == AZ_FORM_PAIR || kit->form == AZ_FORM_WORD) {
+		LLVMTypeRef half = az_vec_type(e->i16, kit->lanes * kit->granule);
+		out.v[0] = LLVMBuildSExt(e->b, bytes, half, "");
+	}
 	if (kit->form == AZ_FORM_WIDEN) {
 		LLVMTypeRef wide = az_vec_type(kit->lanes == 1 ? e->i32 : e->i16, kit->lanes);
 		out.v[0] = LLVMBuildSExt(e->b, bytes, wide, "");
@@ -165,12 +198,29 @@ az_dot_operand az_dot_weights(az_dot_kit *kit, LLVMValueRef at)
 		return out;
 	}
 	uint32_t align = AZ_MIN(kit->lanes * kit->granule, 64u);
-	return az_dot_constant(kit, az_load(e, bytes_type(kit), at, align));
+	out = az_dot_constant(kit, az_load(e, bytes_type(kit), at, align));
+	if (kit->w_rest)
+		out.v[0] = LLVMBuildAdd(e->b, out.v[0],
+			az_int(e, LLVMTypeOf(out.v[0]), kit->w_rest), "");
+	return out;
 }
 
 az_dot_operand az_dot_ones(az_dot_kit *kit)
 {
 	return az_dot_constant(kit, az_int(kit->e, bytes_type(kit), 1));
+}
+
+/* One or two elements of 16 bits, signed, in every 32-bit lane or 16-bit lane. */
+static az_dot_operand broadcast_words(az_dot_kit *kit, LLVMValueRef at)
+{
+	az_emitter *e = kit->e;
+	bool pair = kit->form == AZ_FORM_PAIR;
+	LLVMTypeRef type = pair ? e->i32 : e->i16;
+	LLVMValueRef x = az_splat(e, az_load(e, type, at, 1), kit->lanes);
+	x = LLVMBuildBitCast(e->b, x, az_vec_type(e->i16, kit->lanes * kit->granule), "");
+	if (kit->x_shifted)
+		x = LLVMBuildXor(e->b, x, az_int(e, LLVMTypeOf(x), -32768), "");
+	return (az_dot_operand){{x, NULL}};
 }
 
 az_dot_operand az_dot_broadcast(az_dot_kit *kit, LLVMValueRef at)
@@ -181,6 +231,8 @@ az_dot_operand az_dot_broadcast(az_dot_kit *kit, LLVMValueRef at)
 		out.v[0] = az_splat(e, az_load(e, e->f32, at, 4), kit->lanes);
 		return out;
 	}
+	if (kit->form == AZ_FORM_PAIR || kit->form == AZ_FORM_WORD)
+		return broadcast_words(kit, at);
 	if (kit->form == AZ_FORM_RAW) {
 		LLVMValueRef x = raw_numbers(kit, az_load(e, e->i8, at, 1), kit->x_signed, kit->zx);
 		out.v[0] = az_splat(e, x, kit->lanes);
@@ -219,7 +271,7 @@ static LLVMValueRef step_pmaddwd(az_dot_kit *kit, LLVMValueRef acc, az_dot_opera
 	const char *name = kit->lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
 			   : kit->lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
 					     : "llvm.x86.sse2.pmadd.wd";
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < 2 && x.v[i]; i++) {
 		LLVMValueRef args[2] = {x.v[i], w.v[i]};
 		LLVMValueRef sum = az_intrinsic(kit->e, name, NULL, 0, args, 2);
 		acc = LLVMBuildAdd(kit->e->b, acc, sum, "");
@@ -281,6 +333,7 @@ void az_dot_step(az_dot_kit *kit, LLVMValueRef *acc, az_dot_operand x, az_dot_op
 		acc[0] = step_vpdpbusd(kit, acc[0], x.v[0], w.v[0]);
 		return;
 	case AZ_FORM_PMADDWD:
+	case AZ_FORM_PAIR:
 		acc[0] = step_pmaddwd(kit, acc[0], x, w);
 		return;
 	case AZ_FORM_SDOT:
@@ -288,6 +341,11 @@ void az_dot_step(az_dot_kit *kit, LLVMValueRef *acc, az_dot_operand x, az_dot_op
 		return;
 	case AZ_FORM_SMULL:
 		step_smull(kit, acc, x.v[0], w.v[0]);
+		return;
+	case AZ_FORM_WORD:
+		product = LLVMBuildMul(e->b, LLVMBuildSExt(e->b, x.v[0], kit->acc_type, ""),
+			LLVMBuildSExt(e->b, w.v[0], kit->acc_type, ""), "");
+		acc[0] = LLVMBuildAdd(e->b, acc[0], product, "");
 		return;
 	case AZ_FORM_RAW:
 	case AZ_FORM_WIDEN:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The kernel `contract`: convolutions and matrix products whose weights are constants, in f32 and in
- * 8-bit integers, with what follows them (backend/contract.h, backend/epilogue.h). */
+ * integers of 8 and 16 bits by at most 8, with what follows them (backend/contract.h, backend/epilogue.h). */
 #include "backend/contract.h"
 #include "backend/kernels.h"
 
@@ -17,13 +17,14 @@ bool az_contract_match(const az_target *target, const az_func *func, az_value *c
 	if (!w || (!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias]))))
 		return false;
 	/* There is no bipolar zero to fill a granule with. */
-	uint32_t granule = az_form_granule(az_dot_form_of(target, c.is_float));
+	uint32_t granule = az_form_granule(az_contract_form(target, &c));
 	if (c.w_elem.kind == AZ_KIND_BIPOLAR && c.run % granule)
 		return false;
 	az_contract_tile(&c, target, tile);
 	if (!c.is_float) {
 		/* The weights as signed bytes less their zero point, or the activations' sums. */
-		tile->v[AZ_TILE_SUMS] = az_contract_weight_shift(&c, w) != c.zw;
+		bool fits = az_contract_weight_shift(&c, w) == c.zw;
+		tile->v[AZ_TILE_SUMS] = !fits;
 		tile->v[AZ_TILE_SAFE] = az_contract_in_range(&c, func, args);
 	}
 	return true;
@@ -35,6 +36,14 @@ bool az_contract_shrink(const az_target *target, az_tile *tile)
 	return az_tile_shrink(tile);
 }
 
+/* What the packed weights are less. */
+static int64_t kept_less(const az_contract *c, const az_tile *tile)
+{
+	if (!tile->v[AZ_TILE_SUMS])
+		return c->zw;
+	return az_elem_is_signed(c->w_elem) ? 0 : 128;
+}
+
 bool az_contract_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	const LLVMValueRef *params)
 {
@@ -44,12 +53,12 @@ bool az_contract_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 			func->name);
 	az_contract_code code = {.e = e, .c = &c, .tile = tile, .params = params, .packed = true};
 	uint32_t lanes = (uint32_t)tile->v[AZ_TILE_LANES];
-	az_dot_kit_init(&code.kit, e, c.is_float, az_elem_is_signed(c.x_elem), lanes);
+	az_dot_kit_contract(&code.kit, e, &c, kept_less(&c, tile), lanes);
 	az_allow_vectors(e, lanes * 4);
 	code.ep = (az_epilogue_code){
 		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[AZ_TILE_SAFE] != 0};
-	if (tile->v[AZ_TILE_SUMS]) {
-		code.d = (az_elem_is_signed(c.w_elem) ? 0 : 128) - c.zw;
+	if (tile->v[AZ_TILE_SUMS] && c.x_elem.bits == 8) {
+		code.d = kept_less(&c, tile) - c.zw;
 		int64_t pixels = tile->v[AZ_TILE_H] * tile->v[AZ_TILE_W];
 		code.sums = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i32, (uint64_t)pixels), "sums");
 	}
@@ -87,8 +96,11 @@ static void put_vector(packer *p, int64_t group, int64_t vector, int64_t kh, int
 	for (uint32_t lane = 0; lane < p->lanes; lane++)
 		for (uint32_t g = 0; g < p->granule; g++, p->out += p->elem_bytes) {
 			int64_t o = vector * p->lanes + lane, k = granule * p->granule + g;
-			if (o >= c->group_out || k >= c->run)
+			if (o >= c->group_out || k >= c->run) {
+				if (c->x_elem.bits == 16) /* a weight of 0, once unpacked */
+					*p->out = (uint8_t)(c->zw - p->shift);
 				continue;
+			}
 			/* A joined run holds the channels of all columns. */
 			int64_t kw = c->taps == 1 ? k / c->group_in : tap;
 			put(p, group * c->group_out + o, kh, kw, k % c->group_in);
@@ -145,14 +157,13 @@ bool az_contract_pack(const az_target *target, const az_func *func, az_value *co
 	if (!az_contract_read(func, &c))
 		return az_error(func->module->ctx, func->loc,
 			"@%s does not fit kernel \"contract\"", func->name);
-	az_dot_form form = az_dot_form_of(target, c.is_float);
+	az_dot_form form = az_contract_form(target, &c);
 	packer p = {.c = &c, .w = az_value_const(args[c.w])};
 	p.lanes = (uint32_t)tile->v[AZ_TILE_LANES];
 	p.granule = az_form_granule(form);
 	p.elem_bytes = c.is_float ? 4 : 1;
 	p.nr = tile->v[AZ_TILE_NR];
-	bool sums = tile->v[AZ_TILE_SUMS] != 0;
-	p.shift = !sums ? c.zw : az_elem_is_signed(c.w_elem) ? 0 : 128;
+	p.shift = kept_less(&c, tile);
 	if (index == c.w && az_contract_is_sub(&c))
 		az_sub_pack(&c, p.w, p.lanes, p.granule, p.nr, arena, data, size);
 	else if (index == c.w)

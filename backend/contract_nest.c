@@ -68,11 +68,11 @@ static void block(az_contract_code *code, az_patch *p, LLVMValueRef index, inner
 	int64_t nr = code->tile->v[AZ_TILE_NR];
 	LLVMValueRef group_w = p->w, group_channel = p->channel;
 	int64_t bytes = code->packed ? az_contract_block_bytes(code->c, code->kit.granule, lanes,
-					       code->kit.elem_bytes, nr)
-				     : nr * lanes * code->kit.elem_bytes;
+					       code->kit.w_bytes, nr)
+				     : nr * lanes * code->kit.w_bytes;
 	p->w = az_at(e, group_w, az_mul(e, index, bytes));
 	p->channel = az_add(e, group_channel, az_mul(e, index, nr * lanes));
-	int64_t vector = (int64_t)lanes * code->kit.granule * code->kit.elem_bytes;
+	int64_t vector = (int64_t)lanes * code->kit.granule * code->kit.w_bytes;
 	code->w_vector = vector;
 	if (code->packed)
 		code->w_step = p->vectors * vector;
@@ -124,7 +124,7 @@ static int64_t group_bytes(const az_contract_code *code)
 {
 	const az_contract *c = code->c;
 	int64_t vectors = (c->group_out + code->kit.lanes - 1) / code->kit.lanes;
-	return az_contract_block_bytes(c, code->kit.granule, code->kit.lanes, code->kit.elem_bytes,
+	return az_contract_block_bytes(c, code->kit.granule, code->kit.lanes, code->kit.w_bytes,
 		vectors);
 }
 

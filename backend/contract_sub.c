@@ -143,7 +143,7 @@ static int64_t step_offset(const az_contract_code *code, int64_t step)
 	int64_t granules = az_contract_granules(c, code->kit.granule);
 	int64_t run = step / granules, kh = run / c->taps, tap = run % c->taps;
 	int64_t pixel = kh * c->dilation_h * c->width + tap * c->dilation_w;
-	return pixel * c->channels + step % granules * code->kit.granule;
+	return (pixel * c->channels + step % granules * code->kit.granule) * code->kit.elem_bytes;
 }
 
 static bool is_straight(const az_contract *c)
@@ -171,7 +171,7 @@ static LLVMValueRef input_at(az_contract_code *code, const az_patch *p, LLVMValu
 {
 	az_emitter *e = code->e;
 	if (!table) {
-		int64_t granule = code->kit.granule;
+		int64_t granule = code->kit.granule * code->kit.elem_bytes;
 		return az_at_const(e, az_at(e, p->x, az_mul(e, first, granule)), u * granule);
 	}
 	LLVMValueRef at = az_at_const(e, az_at(e, table, az_mul(e, first, 4)), u * 4);

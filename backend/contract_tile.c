@@ -25,6 +25,11 @@ static uint32_t pick_lanes(const az_contract *c, const az_target *target, az_dot
 		lanes = target->dot == AZ_DOT_VNNI512 ? 16 : target->dot == AZ_DOT_VNNI256 ? 8 : 4;
 	if (form == AZ_FORM_PMADDWD)
 		lanes = target->dot == AZ_DOT_AVX512BW ? 16 : target->dot == AZ_DOT_AVX2 ? 8 : 4;
+	bool widest = target->dot == AZ_DOT_AVX512BW || target->dot == AZ_DOT_VNNI512;
+	if (form == AZ_FORM_PAIR) {
+		bool half = target->dot == AZ_DOT_AVX2 || target->dot == AZ_DOT_VNNI256;
+		lanes = widest ? 16 : half ? 8 : 4;
+	}
 	if (form == AZ_FORM_SDOT || form == AZ_FORM_SMULL)
 		lanes = 4;
 	while (lanes > 4) {
@@ -124,7 +129,7 @@ static candidate pick(const az_contract *c, az_dot_form form, uint32_t registers
 
 void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile)
 {
-	az_dot_form form = az_dot_form_of(target, c->is_float);
+	az_dot_form form = az_contract_form(target, c);
 	uint32_t lanes = pick_lanes(c, target, form), parts = az_form_parts(form);
 	uint32_t registers = AZ_MAX(target->vector_registers, 8u);
 	if (lanes == 1)

@@ -8,12 +8,7 @@
 
 #include <string.h>
 
-static bool is_byte(az_elem e)
-{
-	return az_elem_is_integer(e) && e.bits == 8;
-}
-
-/* What the fast kernels compute: f32, or bytes times at most bytes into i32; constant weights. */
+/* What the fast kernels compute: f32, or 8 or 16 bits times at most 8 into i32; constant weights. */
 static bool is_fast(const az_op *op)
 {
 	az_elem x = op->args[0].value->type->elem, w = op->args[1].value->type->elem;
@@ -21,7 +16,7 @@ static bool is_fast(const az_op *op)
 		return false;
 	if (az_elem_equal(x, AZ_F32) && az_elem_equal(w, AZ_F32))
 		return true;
-	return is_byte(x) && az_contract_takes_weights(w) &&
+	return az_contract_takes_inputs(x) && az_contract_takes_weights(w) &&
 	       az_elem_equal(op->results[0]->type->elem, AZ_I32);
 }
 
@@ -140,7 +135,8 @@ bool az_select_prepare(az_pass_ctx *pass)
 		if (op->code == AZ_OP_conv && !make_padding_explicit(op))
 			return false;
 		bool lacks_bias = !az_op_arg(op, 2);
-		if (lacks_bias && is_byte(op->args[0].value->type->elem) && !add_bias(op))
+		if (lacks_bias && az_contract_takes_inputs(op->args[0].value->type->elem) &&
+			!add_bias(op))
 			return false;
 	}
 	return true;
