@@ -45,7 +45,8 @@ void options_help(void)
 {
 	put_text("usage: ");
 	put_text(adze_model.name);
-	put_text(" INPUT... [-o OUT]... [options]\n\nINPUT is a .npy, .pb or .ppm file\n\n");
+	put_text(" INPUT... [-o OUT]... [options]\n\nINPUT is [NAME=]FILE: .npy, .pb, .ppm or "
+		 ".pgm\n\n");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		put_text("  ");
 		put_padded(rows[i].name, 16);

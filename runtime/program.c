@@ -11,18 +11,48 @@
 
 enum { DONE = 0, REFUSED = 1, USAGE = 2 };
 
+/* NAME=FILE: behind the name of an input; NULL when text begins with none. */
+static const char *behind_name(const char *text, const char *name)
+{
+	while (*name && *text == *name)
+		text++, name++;
+	return !*name && *text == '=' ? text + 1 : NULL;
+}
+
+/* Which file is meant for each input: by name, else by position. */
+static int assign_inputs(const program_options *o, const char **path)
+{
+	for (uint32_t i = 0; i < o->input_count; i++) {
+		uint32_t index = i;
+		const char *file = o->input[i];
+		for (uint32_t k = 0; k < adze_model.input_count; k++) {
+			const char *named = behind_name(o->input[i], adze_model.inputs[k].name);
+			if (named) {
+				index = k;
+				file = named;
+			}
+		}
+		if (path[index])
+			return fail("two files for input \"", adze_model.inputs[index].name, "\"");
+		path[index] = file;
+	}
+	return 1;
+}
+
 static int read_inputs(const program_options *o, program_buffers *b)
 {
+	const char *path[PROGRAM_FILES_MAX] = {NULL};
 	b->times = -1;
+	if (!assign_inputs(o, path))
+		return 0;
 	for (uint32_t i = 0; i < adze_model.input_count; i++) {
 		array a;
 		int64_t times;
-		if (!array_read(o->input[i], &a) ||
-			!input_convert(o, o->input[i], &a, &adze_model.inputs[i], &b->input[i],
-				&times))
+		if (!array_read(path[i], &a) ||
+			!input_convert(o, path[i], &a, &adze_model.inputs[i], &b->input[i], &times))
 			return 0;
 		if (b->times >= 0 && times != b->times)
-			return fail(o->input[i],
+			return fail(path[i],
 				": holds another number of batches than the inputs before it",
 				NULL);
 		b->times = times;
