@@ -41,9 +41,10 @@ bool az_precisions_init(az_precisions *p, az_pass_ctx *pass, int weight_bits, in
 	if (!recipe)
 		return true;
 	bool ok = true;
-	for (uint32_t i = 0; i < recipe->rule_count; i++)
+	for (uint32_t i = 0; i < recipe->rule_count; i++) {
 		ok &= check_weight(pass, &recipe->rule[i]);
 		ok &= check_act(pass, &recipe->rule[i]);
+	}
 	p->matched = az_new_array(&pass->scratch, bool, recipe->rule_count + 1);
 	return ok;
 }
