@@ -131,11 +131,13 @@ bool az_npy_parse(az_ctx *ctx, az_arena *arena, const char *path, const void *da
 	if (!parse_shape(find_key(header, "shape"), &rank, dim))
 		return az_error(ctx, AZ_LOC_NONE, "%s: the shape in the header is not understood",
 			path);
-	*out = az_tensor_new(arena, az_type_get(ctx, elem, rank, dim));
-	size_t bytes = az_type_size(out->type);
+	/* before memory is asked for: a small file may claim a huge array */
+	const az_type *type = az_type_get(ctx, elem, rank, dim);
+	size_t bytes = az_type_size(type);
 	if (size - start - length < bytes)
 		return az_error(ctx, AZ_LOC_NONE, "%s: %zu bytes of numbers, %s needs %zu", path,
-			size - start - length, az_type_print(arena, out->type), bytes);
+			size - start - length, az_type_print(arena, type), bytes);
+	*out = az_tensor_new(arena, type);
 	if (order && strncmp(order, "True", 4) == 0)
 		from_fortran(out, (const char *)p + start + length);
 	else
