@@ -274,9 +274,25 @@ static char *add_integer(char *to, int64_t v)
 	return add_text(to, p);
 }
 
+/* Elements of fewer than 8 bits as bytes. */
+static uint8_t *unpack(const adze_tensor *type, int64_t times, const void *data)
+{
+	int64_t n = 1;
+	for (uint32_t i = 0; i < type->rank; i++)
+		n *= type->dim[i];
+	uint8_t *out = sys_memory((uint64_t)(n * times) + 1);
+	for (int64_t t = 0; out && t < times; t++)
+		for (int64_t i = 0; i < n; i++)
+			element_set(type->kind == ADZE_UINT ? ADZE_UINT : ADZE_INT, 8, out,
+				t * n + i,
+				element_get(type->kind, type->bits,
+					(const uint8_t *)data + (uint64_t)t * type->size_bytes, i));
+	return out;
+}
+
 int array_write(const char *path, const adze_tensor *type, int64_t times, const void *data)
 {
-	static const char kinds[] = "?biufV";
+	static const char kinds[] = "?biufVi";
 	static const uint8_t magic[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
 	char header[512] = {0}, *p = header + 10;
 	for (uint32_t i = 0; i < 8; i++)
@@ -284,7 +300,7 @@ int array_write(const char *path, const adze_tensor *type, int64_t times, const 
 	p = add_text(p, "{'descr': '");
 	p = add_text(p, type->bits > 8 ? "<" : "|");
 	*p++ = kinds[type->kind];
-	p = add_integer(p, type->bits / 8);
+	p = add_integer(p, type->bits < 8 ? 1 : type->bits / 8);
 	p = add_text(p, "', 'fortran_order': False, 'shape': (");
 	for (uint32_t i = 0; i < type->rank; i++) { /* as numpy writes it: (), (n,), (n, m) */
 		p = add_text(p, i ? ", " : "");
@@ -298,5 +314,13 @@ int array_write(const char *path, const adze_tensor *type, int64_t times, const 
 	header[9] = (char)((p - header - 10) >> 8);
 	file_bytes parts[] = {{(const uint8_t *)header, (uint64_t)(p - header)},
 		{data, type->size_bytes * (uint64_t)times}};
+	if (type->bits < 8) {
+		parts[1].data = unpack(type, times, data);
+		if (!parts[1].data)
+			return fail("out of memory", NULL, NULL);
+		parts[1].size = (uint64_t)times;
+		for (uint32_t i = 0; i < type->rank; i++)
+			parts[1].size *= (uint64_t)type->dim[i];
+	}
 	return file_write(path, parts, 2);
 }

@@ -20,6 +20,28 @@ static void store(void *data, int64_t i, uint32_t bytes, uint64_t v)
 		p[k] = (uint8_t)(v >> (8 * k));
 }
 
+/* Elements of fewer than 8 bits are bits [i b, i b + b) of a little-endian bit string. */
+static uint64_t load_packed(const void *data, int64_t i, uint32_t bits)
+{
+	const uint8_t *p = data;
+	uint64_t v = 0;
+	for (uint32_t k = 0; k < bits; k++) {
+		int64_t at = i * (int64_t)bits + k;
+		v |= (uint64_t)(p[at / 8] >> (at % 8) & 1) << k;
+	}
+	return v;
+}
+
+static void store_packed(void *data, int64_t i, uint32_t bits, uint64_t v)
+{
+	uint8_t *p = data;
+	for (uint32_t k = 0; k < bits; k++) {
+		int64_t at = i * (int64_t)bits + k;
+		uint32_t one = 1u << (at % 8);
+		p[at / 8] = (uint8_t)((v >> k & 1) ? p[at / 8] | one : p[at / 8] & ~one);
+	}
+}
+
 static double from_unsigned(uint64_t v)
 {
 	return (double)(uint32_t)(v >> 32) * 4294967296.0 + (double)(uint32_t)v;
@@ -59,7 +81,9 @@ double element_get(uint32_t kind, uint32_t bits, const void *data, int64_t i)
 		uint64_t u;
 		double d;
 	} wide;
-	uint64_t v = load(data, i, bits / 8);
+	uint64_t v = bits < 8 ? load_packed(data, i, bits) : load(data, i, bits / 8);
+	if (kind == ADZE_BIPOLAR)
+		return v ? 1 : -1;
 	if (kind == ADZE_FLOAT && bits == 64) {
 		wide.u = v;
 		return wide.d;
@@ -95,7 +119,9 @@ void element_set(uint32_t kind, uint32_t bits, void *data, int64_t i, double v)
 		uint64_t u;
 		double d;
 	} wide;
-	if (kind == ADZE_FLOAT && bits == 64) {
+	if (kind == ADZE_BIPOLAR) {
+		store_packed(data, i, bits, v >= 0);
+	} else if (kind == ADZE_FLOAT && bits == 64) {
 		wide.d = v;
 		store(data, i, 8, wide.u);
 	} else if (kind == ADZE_FLOAT && bits == 32) {
@@ -107,6 +133,10 @@ void element_set(uint32_t kind, uint32_t bits, void *data, int64_t i, double v)
 		double hi = kind == ADZE_BOOL ? 1 : kind == ADZE_INT ? top - 1 : 2 * top - 1;
 		double x = round_even(v != v ? 0 : v);
 		x = x < lo ? lo : x > hi ? hi : x;
-		store(data, i, bits / 8, x < 0 ? -to_unsigned(-x) : to_unsigned(x));
+		uint64_t u = x < 0 ? -to_unsigned(-x) : to_unsigned(x);
+		if (bits < 8)
+			store_packed(data, i, bits, u);
+		else
+			store(data, i, bits / 8, u);
 	}
 }

@@ -182,8 +182,6 @@ int input_convert(const program_options *o, const char *path, const array *from,
 	const adze_tensor *type, void **data, int64_t *times)
 {
 	int64_t n = model_count(type), count = array_count(from);
-	if (type->bits < 8)
-		return fail(path, ": inputs of fewer than 8 bits are not read from files", NULL);
 	*times = 1;
 	if (!from->is_picture) {
 		if (n == 0 || count == 0 || count % n)
@@ -191,6 +189,9 @@ int input_convert(const program_options *o, const char *path, const array *from,
 				NULL);
 		*times = count / n;
 	}
+	/* Samples begin at bytes. */
+	if (type->bits < 8 && *times > 1 && n * type->bits % 8)
+		return fail(path, ": several samples of packed elements that fill no bytes", NULL);
 	*data = sys_memory((uint64_t)*times * type->size_bytes + 64);
 	if (!*data)
 		return fail("out of memory", NULL, NULL);

@@ -15,8 +15,9 @@ enum {
 	ADZE_BOOL = 1, /* 8 bits, 0 or 1 */
 	ADZE_INT = 2,  /* two's complement */
 	ADZE_UINT = 3,
-	ADZE_FLOAT = 4,  /* IEEE, 16, 32 or 64 bits */
-	ADZE_BFLOAT = 5, /* bfloat16 */
+	ADZE_FLOAT = 4,   /* IEEE, 16, 32 or 64 bits */
+	ADZE_BFLOAT = 5,  /* bfloat16 */
+	ADZE_BIPOLAR = 6, /* 1 bit: 0 is -1 */
 };
 
 /* An input or output buffer: row-major, little-endian, elements of fewer than 8 bits packed. */
