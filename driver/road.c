@@ -98,6 +98,8 @@ static bool read_recipe(az_job *job)
 bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 {
 	const az_options *o = &job->options;
+	if (!open_calibration(job, module))
+		return false;
 	stage_printer printer = {job, o->print_folder};
 	if (!read_recipe(job))
 		return false;
@@ -149,6 +151,9 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 			"--calib=DATA");
 	if ((o->fine.set || o->exact) && !o->calib)
 		return az_error(job->ctx, AZ_LOC_NONE, "--fine and --exact want --calib=DATA");
+	if ((o->round || o->correct_bias) && !o->calib)
+		return az_error(job->ctx, AZ_LOC_NONE,
+			"--round and --correct-bias want --calib=DATA");
 	*road = (az_road){.quantize = o->calib != NULL, .weight_bits = 8, .act_bits = 8};
 	if (o->weights.set)
 		road->weight_bits = (int)AZ_MAX(0, AZ_MIN(o->weights.v, 99));
@@ -157,6 +162,8 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 	if (o->fine.set)
 		road->fine_layers = (int)AZ_MAX(0, AZ_MIN(o->fine.v, 1000));
 	road->exact_weights = o->exact;
+	road->round = o->round;
+	road->correct_bias = o->correct_bias;
 	if (module->done.count == 0 && !quantized && !o->calib)
 		module->fast_math = true;
 	return true;

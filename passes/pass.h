@@ -103,6 +103,8 @@ typedef struct az_road {
 	int weight_bits, act_bits; /* 8, 8 */
 	int fine_layers;           /* first layers whose operands get two bytes each; 0: none */
 	bool exact_weights;        /* weights that lie on one grid keep it, with a zero point */
+	const char *round;         /* method of round-weights; NULL or "nearest": no such pass */
+	bool correct_bias;         /* round-weights corrects the biases, whatever its method */
 	bool to_canonical_only;    /* stop before select-kernels */
 } az_road;
 char *az_road_text(az_arena *arena, const az_module *module, const az_road *road);

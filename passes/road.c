@@ -42,6 +42,32 @@ typedef struct steps {
 	AZ_VEC(const char *) list;
 } steps;
 
+/* "{weights=4,acts=4}", what is not 8; `open` stands before the first. */
+static void add_widths(az_text *text, const az_road *road, const char *open)
+{
+	const char *before = open;
+	if (road->weight_bits && road->weight_bits != 8) {
+		az_text_add(text, "%sweights=%d", before, road->weight_bits);
+		before = ",";
+	}
+	if (road->act_bits && road->act_bits != 8) {
+		az_text_add(text, "%sacts=%d", before, road->act_bits);
+		before = ",";
+	}
+	if (*open == ',' || before != open)
+		az_text_add_char(text, '}');
+}
+
+static const char *round_step(az_arena *arena, const az_road *road)
+{
+	az_text text = {.arena = arena};
+	az_text_add(&text, "round-weights{method=%s", road->round ? road->round : "nearest");
+	if (road->correct_bias)
+		az_text_add(&text, ",bias");
+	add_widths(&text, road, ",");
+	return text.v;
+}
+
 /* insert-quantizers with the options that are not its defaults. */
 static const char *insert_text(az_arena *arena, const az_road *road)
 {
@@ -75,6 +101,9 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 	bool ours = was_done(module, "calibrate") || was_done(module, "insert-quantizers");
 	if (ours || (road->quantize && !quantized)) {
 		az_vec_push(arena, &out->list, "calibrate");
+		bool rounds = road->round && strcmp(road->round, "nearest") != 0;
+		if (rounds || road->correct_bias)
+			az_vec_push(arena, &out->list, round_step(arena, road));
 		az_vec_push(arena, &out->list, insert_text(arena, road));
 	}
 	if (ours || road->quantize || quantized || was_done(module, "fold-quantizers"))

@@ -34,6 +34,7 @@ declare -A fenced=(
 	[llvm-c/]="backend"
 	[protobuf-c/]="frontend"
 	[onnx/]="frontend"
+	[lapacke.h]="passes"
 	[CUnit/]="tests/unit"
 	[png.h]="data driver"
 	[jpeglib.h]="data driver"

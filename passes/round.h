@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of round-weights share: one layer's numbers in a common layout, and what its input looks
+ * like in the float network and in the quantized one.
+ *
+ * A layer has `groups` groups of `outputs` output channels, each a sum over `inner` numbers of its group:
+ * weights are [groups][outputs][inner], a patch (what one output place sums over) is [groups][inner]. */
+#ifndef AZ_PASSES_ROUND_H
+#define AZ_PASSES_ROUND_H
+
+#include "passes/quantize_plan.h"
+
+typedef struct az_round_layer {
+	az_op *op;   /* in the module that is changed */
+	az_op *real; /* its twin in the float network */
+	az_op *ours; /* its twin in the quantized one; operand 1 is a dequantized constant */
+	bool last;   /* output channels stand last in the weights */
+	int64_t groups, outputs, inner;
+	int64_t most;            /* a stored weight is -most to most */
+	float lo, hi;            /* the clamp behind the layer; infinite where there is none */
+	float *w;                /* float weights */
+	int32_t *q;              /* stored weights: nearest at first, then what the method chose */
+	float *scale;            /* per output channel */
+	float *bias, *bias_ours; /* per output channel, zero where there is none */
+} az_round_layer;
+
+/* Patches at the same places of the same sample in both networks. */
+typedef void az_patch_fn(void *data, int64_t rows, const float *real, const float *ours);
+
+typedef struct az_patch_plan {
+	int64_t samples, per_sample; /* at most so many samples, so many places of each */
+	az_patch_fn *see;
+	void *data;
+} az_patch_plan;
+
+/* Runs both networks up to the layer's input, sample by sample. Reports. */
+bool az_patches(az_pass_ctx *pass, const az_round_layer *layer,
+	const az_patch_plan *plan) AZ_NODISCARD;
+/* Rows that az_patches shows at most. */
+int64_t az_patch_rows(const az_pass_ctx *pass, const az_round_layer *layer,
+	const az_patch_plan *plan);
+
+/* Ways to choose layer->q. They report. */
+bool az_round_gptq(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;
+bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;
+/* What to add to the biases so that the mean over the samples is the float layer's; per channel. */
+bool az_bias_error(az_pass_ctx *pass, const az_round_layer *layer, float *out) AZ_NODISCARD;
+
+#endif
