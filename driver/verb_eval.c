@@ -217,12 +217,14 @@ static az_module *load_against(az_job *job, az_job *other)
 {
 	*other = (az_job){.ctx = job->ctx};
 	az_arena_init(&other->arena, &job->ctx->oom);
-	other->options = job->options;
-	other->options.calib = NULL;
-	other->options.weights.set = other->options.acts.set = other->options.fine.set = false;
-	other->options.exact = false;
-	other->options.use_float = false;
-	az_module *module = az_job_load(other, job->options.against);
+	const az_options *o = &job->options;
+	other->options = (az_options){.args = o->args,
+		.arg_count = o->arg_count,
+		.cpu = o->cpu,
+		.attr = o->attr,
+		.dim = o->dim,
+		.outputs = o->outputs};
+	az_module *module = az_job_load(other, o->against);
 	if (module && !az_job_road(other, module, true)) {
 		az_module_free(module);
 		module = NULL;
