@@ -14,7 +14,7 @@ stages() {
 	try_run "$name: compile again" "$ADZE" compile "$model" "$@" --emit=obj --name=net -o "$work/again.o"
 	same "$name: two compilations" "$work/whole.o" "$work/again.o"
 	same "$name: two headers" "$work/whole.h" "$work/again.h"
-	for stage in "$folder"/*.adz; do
+	for stage in "$folder"/*.adz; do # the constants are in one folder, shared
 		count=$((count + 1))
 		"$ADZE" opt "$stage" --blobs="$folder/blobs" >"$work/back.adz" 2>"$work/said" ||
 			{ fail "$name: reading $(basename "$stage"): $(tail -n 3 "$work/said")"; continue; }
@@ -24,6 +24,7 @@ stages() {
 		same "$name: $(basename "$stage")" "$work/whole.o" "$work/from.o"
 	done
 	[ $count -ge 5 ] || fail "$name: $count stages only"
+	rm -rf "$folder"
 }
 
 calib=$example/calibration.npy
@@ -44,12 +45,22 @@ done
 # The real networks, when they are there.
 models=../shared/data/models
 if [ -d $models ]; then
-	for network in resnet8_cifar10_f32 dscnn_kws_f32 mobilenetv1_025_128_f32; do
+	networks="resnet8_cifar10_f32 dscnn_kws_f32 ultraface_rfb_320_f32"
+	[ -z "${AZ_LONG:-}" ] || networks=$(cd $models && ls -d ./*_f32 ./light_* |
+		grep -vE 'bilstm|lstm|transformer')
+	for network in $networks; do
 		model=$(echo $models/$network/model.onnx*)
-		stages $network "$model" --float
+		stages "$(basename $network)" "$model" --float
 	done
 	stages resnet8_int8 $models/resnet8_cifar10_f32/model.onnx --calib-limit=20 --input-layout=nhwc \
 		--calib=../shared/data/cifar10/train2000_images.npy.xz
+	if [ -n "${AZ_LONG:-}" ]; then
+		stages mobilenet_int8 $models/mobilenetv1_025_128_f32/model.onnx* --calib-limit=5 --resize=128x128 \
+			--calib=../shared/data/imagenet/images.tar --input-scale=0.007843137255 --input-mean=1
+		for network in resnet8_cifar10_qdq dscnn_kws_qdq autoencoder_ad_qdq mobilenetv1_vww_qdq; do
+			stages $network $models/$network/model.onnx*
+		done
+	fi
 else
 	echo "skipped the networks of the data pack: no ../shared/data"
 fi
