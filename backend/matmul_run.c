@@ -10,7 +10,9 @@ bool az_matmul_run_match(const az_target *target, const az_func *func, az_value 
 {
 	(void)args;
 	az_contract c;
-	if (!az_contract_read(func, &c) || !c.is_matmul || (!c.is_float && az_contract_is_sub(&c)))
+	if (!az_contract_read(func, &c) || !c.is_matmul)
+		return false;
+	if (!c.is_float && (c.x_elem.bits != 8 || c.w_elem.bits != 8))
 		return false;
 	az_contract_tile(&c, target, tile);
 	/* Bytes are widened to the width of the sums: neither long bodies nor many accumulators pay. */
