@@ -35,7 +35,7 @@ normal=(--input-scale=0.003921568627 --input-mean=0.485,0.456,0.406 --input-std=
 pictures=(--calib=$data/imagenet/images.tar --calib-limit=5 --input-scale=0.007843137255 --input-mean=1)
 bits dscnn_kws_f32 --calib=$data/kws01/features.npy --calib-every=5 --input-scale=0.5847029 --input-mean=48.5303407
 bits resnet8_cifar10_f32 "${cifar[@]}"
-bits mobilenetv1_025_128_f32 "${pictures[@]}" --resize=128x128
+bits mobilenetv1_025_128_f32 "${pictures[@]}" --resize=128x128 --fine=4 --exact
 if [ -n "${AZ_LONG:-}" ]; then
 	bits resnet20_cifar10_f32 "${cifar[@]}" "${normal[@]}"
 	bits mobilenetv1_100_224_f32 "${pictures[@]}"
