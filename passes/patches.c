@@ -87,14 +87,20 @@ static az_value *twin_value(const az_func *from, az_func *to, const az_value *va
 	return b->results[value->index];
 }
 
+static az_tensor *make_inputs(az_arena *arena, const az_func *main)
+{
+	az_tensor *in = az_new_array(arena, az_tensor, main->params.count + 1);
+	for (uint32_t i = 0; i < main->params.count; i++)
+		in[i] = az_tensor_new(arena, main->params.v[i]->type);
+	return in;
+}
+
+/* `in` of the probe is set: both networks read the same sample. */
 static bool open_probe(az_pass_ctx *pass, const az_value *x, probe *out)
 {
 	az_arena *arena = &pass->scratch;
 	const az_func *main = x->kind == AZ_VALUE_PARAM ? x->def.func : x->def.op->func;
 	out->api = pass->env->exec;
-	out->in = az_new_array(arena, az_tensor, main->params.count + 1);
-	for (uint32_t i = 0; i < main->params.count; i++)
-		out->in[i] = az_tensor_new(arena, main->params.v[i]->type);
 	if (x->kind == AZ_VALUE_PARAM) {
 		out->x = &out->in[x->index];
 		return true;
@@ -145,10 +151,10 @@ static bool show(az_pass_ctx *pass, const az_round_layer *layer, const az_patch_
 		/* Knuth's generator: where in each of `rows` equal pieces a place is taken. */
 		state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 		int64_t shift = (int64_t)((state >> 33) % (uint64_t)g.places);
+		if (!calib->get(calib->data, (uint64_t)i, two[0].in))
+			return false;
 		for (int k = 0; k < 2; k++) {
-			if (!calib->get(calib->data, (uint64_t)i, two[k].in) ||
-				(two[k].exec &&
-					!two[k].api->run(two[k].exec, two[k].in, two[k].out)))
+			if (two[k].exec && !two[k].api->run(two[k].exec, two[k].in, two[k].out))
 				return false;
 			for (size_t e = 0; e < size; e++)
 				patch[k][e] = 0;
@@ -166,6 +172,7 @@ bool az_patches(az_pass_ctx *pass, const az_round_layer *layer, const az_patch_p
 {
 	probe two[2] = {0};
 	az_arena_mark mark = az_arena_mark_get(&pass->scratch);
+	two[0].in = two[1].in = make_inputs(&pass->scratch, layer->real->func);
 	bool ok = open_probe(pass, layer->real->args[0].value, &two[0]) &&
 		  open_probe(pass, layer->ours->args[0].value, &two[1]) &&
 		  show(pass, layer, plan, two);
