@@ -63,7 +63,7 @@ void az_arena_reset(az_arena *arena, az_arena_mark mark)
 
 _Noreturn void az_arena_exhausted(az_arena *arena)
 {
-	longjmp(arena->oom->jump, 1);
+	longjmp(*arena->oom->jump, 1);
 }
 
 /* The tests' counter: true when this allocation is the one to fail. */

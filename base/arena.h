@@ -13,7 +13,7 @@
 #include "base/compiler.h"
 
 typedef struct az_oom {
-	jmp_buf jump;
+	jmp_buf *jump;   /* of the innermost guard */
 	long fail_after; /* tests: the allocation after this many fails, once; negative = never */
 } az_oom;
 

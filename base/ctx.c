@@ -33,13 +33,13 @@ void az_ctx_progress(az_ctx *ctx, const char *what, uint64_t done, uint64_t tota
 /* A handler may allocate, and fail again: then its report is cut short here. */
 static void call_handler(az_ctx *ctx, const az_message *message)
 {
-	if (setjmp(ctx->oom.jump)) {
-		ctx->guard_depth = 0;
-		return;
-	}
-	ctx->guard_depth = 1;
-	ctx->diag.handler(ctx->diag.handler_data, ctx, message);
-	ctx->guard_depth = 0;
+	az_guard guard = {.outer = ctx->oom.jump};
+	ctx->oom.jump = &guard.jump;
+	ctx->guard_depth++;
+	if (setjmp(guard.jump) == 0)
+		ctx->diag.handler(ctx->diag.handler_data, ctx, message);
+	ctx->guard_depth--;
+	ctx->oom.jump = guard.outer;
 }
 
 void az_ctx_report_oom(az_ctx *ctx)

@@ -35,7 +35,7 @@ typedef struct az_ctx {
 	az_name_table names;
 	struct az_type_table *types;
 	az_diag diag;
-	uint32_t guard_depth; /* entry points may nest; only the outermost sets the jump */
+	uint32_t guard_depth; /* entry points that are under way */
 	/* Called with done <= total; NULL = silent. total 0 means unknown. */
 	void (*progress)(void *data, const char *what, uint64_t done, uint64_t total);
 	void *progress_data;
@@ -51,18 +51,23 @@ void az_ctx_progress(az_ctx *ctx, const char *what, uint64_t done, uint64_t tota
 /* Reports "out of memory" as an error. */
 void az_ctx_report_oom(az_ctx *ctx);
 
-/* The setjmp stands alone in its `if`: C11 7.13.1.1 allows it in no larger expression. */
+/* The place to jump to, and that of the entry point around this one. */
+typedef struct az_guard {
+	jmp_buf jump;
+	jmp_buf *outer;
+} az_guard;
+
+/* Entry points nest: each gets its own failure back, releases what it holds and returns false to the one
+ * around it. The setjmp stands alone in its `if`: C11 7.13.1.1 allows it in no larger expression. */
 #define AZ_GUARD(ctx, on_failure)                                                                  \
-	do {                                                                                       \
-		if ((ctx)->guard_depth == 0) {                                                     \
-			if (setjmp((ctx)->oom.jump)) {                                             \
-				(ctx)->guard_depth = 0;                                            \
-				az_ctx_report_oom(ctx);                                            \
-				on_failure;                                                        \
-			}                                                                          \
-		}                                                                                  \
-		(ctx)->guard_depth++;                                                              \
-	} while (0)
-#define AZ_UNGUARD(ctx) ((ctx)->guard_depth--)
+	az_guard az_guard_ = {.outer = (ctx)->oom.jump};                                           \
+	(ctx)->oom.jump = &az_guard_.jump;                                                         \
+	(ctx)->guard_depth++;                                                                      \
+	if (setjmp(az_guard_.jump)) {                                                              \
+		AZ_UNGUARD(ctx);                                                                   \
+		az_ctx_report_oom(ctx);                                                            \
+		on_failure;                                                                        \
+	}
+#define AZ_UNGUARD(ctx) ((ctx)->oom.jump = az_guard_.outer, (ctx)->guard_depth--)
 
 #endif

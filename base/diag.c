@@ -28,6 +28,22 @@ static void deliver(az_ctx *ctx, const az_message *message)
 	diag->last = &stored->next;
 }
 
+static void format_message(az_ctx *ctx, az_severity severity, az_loc loc, const char *format,
+	va_list args)
+{
+	az_message message = {.severity = severity, .loc = loc};
+	message.text = az_arena_vprintf(&ctx->arena, format, args);
+	deliver(ctx, &message);
+}
+
+static void format_guarded(az_ctx *ctx, az_severity severity, az_loc loc, const char *format,
+	va_list args)
+{
+	AZ_GUARD(ctx, return);
+	format_message(ctx, severity, loc, format, args);
+	AZ_UNGUARD(ctx);
+}
+
 /* Counts first: a message lost for want of memory is still an error. */
 static void report(az_ctx *ctx, az_severity severity, az_loc loc, const char *format, va_list args)
 {
@@ -35,11 +51,10 @@ static void report(az_ctx *ctx, az_severity severity, az_loc loc, const char *fo
 		ctx->diag.error_count++;
 	else if (severity == AZ_SEVERITY_WARNING)
 		ctx->diag.warning_count++;
-	AZ_GUARD(ctx, return);
-	az_message message = {.severity = severity, .loc = loc};
-	message.text = az_arena_vprintf(&ctx->arena, format, args);
-	deliver(ctx, &message);
-	AZ_UNGUARD(ctx);
+	if (ctx->guard_depth) /* the entry point under way fails as a whole */
+		format_message(ctx, severity, loc, format, args);
+	else
+		format_guarded(ctx, severity, loc, format, args);
 }
 
 bool az_error(az_ctx *ctx, az_loc loc, const char *format, ...)

@@ -134,7 +134,16 @@ static void clone_into(az_module *to, const az_module *from, bool share)
 
 az_module *az_module_clone(const az_module *module, bool share_data)
 {
-	az_module *copy = az_module_new(module->ctx, module->name);
+	az_ctx *ctx = module->ctx;
+	az_module *copy = az_module_new(ctx, module->name);
+	az_guard guard = {.outer = ctx->oom.jump};
+	ctx->oom.jump = &guard.jump;
+	if (setjmp(guard.jump)) {
+		ctx->oom.jump = guard.outer;
+		az_module_free(copy);
+		az_arena_exhausted(&ctx->arena); /* on to the entry point */
+	}
 	clone_into(copy, module, share_data);
+	ctx->oom.jump = guard.outer;
 	return copy;
 }

@@ -67,16 +67,41 @@ static bool run_samples(run *r, az_exec *exec)
 	return true;
 }
 
+/* The network made ready, while it is; outlives a jump. */
+static bool run_exec(run *r, az_exec *exec)
+{
+	az_ctx *ctx = r->pass->ctx;
+	const az_exec_api *api = r->pass->env->exec;
+	AZ_GUARD(ctx, {
+		api->free(exec);
+		return false;
+	});
+	bool ok = run_samples(r, exec);
+	AZ_UNGUARD(ctx);
+	api->free(exec);
+	return ok;
+}
+
 static bool run_clone(run *r)
 {
 	az_func *clone = az_module_main(r->clone);
 	add_results(r, az_module_main(r->pass->module), clone);
 	make_tensors(r, clone);
 	az_exec *exec = r->pass->env->exec->compile(r->clone);
-	if (!exec)
+	return exec && run_exec(r, exec);
+}
+
+/* The clone goes whatever happens. */
+static bool run_guarded(run *r)
+{
+	az_ctx *ctx = r->pass->ctx;
+	AZ_GUARD(ctx, {
+		az_module_free(r->clone);
 		return false;
-	bool ok = run_samples(r, exec);
-	r->pass->env->exec->free(exec);
+	});
+	bool ok = run_clone(r);
+	AZ_UNGUARD(ctx);
+	az_module_free(r->clone);
 	return ok;
 }
 
@@ -93,7 +118,5 @@ bool az_observe(az_pass_ctx *pass, int64_t most, const az_observer *observer)
 	if (most > 0 && (uint64_t)most < r.samples)
 		r.samples = (uint64_t)most;
 	r.clone = az_module_clone(pass->module, true);
-	bool ok = run_clone(&r);
-	az_module_free(r.clone);
-	return ok;
+	return run_guarded(&r);
 }

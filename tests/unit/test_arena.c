@@ -136,7 +136,9 @@ static void *endless_vec(az_arena *arena)
 
 static bool jumps(void *(*attempt)(az_arena *), az_arena *arena)
 {
-	if (setjmp(oom.jump))
+	jmp_buf jump;
+	oom.jump = &jump;
+	if (setjmp(jump))
 		return true;
 	attempt(arena);
 	return false;

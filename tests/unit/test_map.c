@@ -57,7 +57,9 @@ static bool fill(az_ctx *ctx)
 static bool put_fails(az_ctx *ctx, az_map *map, long after)
 {
 	ctx->oom.fail_after = after;
-	if (setjmp(ctx->oom.jump))
+	jmp_buf jump;
+	ctx->oom.jump = &jump;
+	if (setjmp(jump))
 		return true;
 	az_map_put(&ctx->arena, map, &keys[12], &values[12]);
 	return false;

@@ -60,7 +60,9 @@ static void too_long(void)
 	az_ctx *ctx = az_ctx_new();
 	az_text text = {.arena = &ctx->arena};
 	volatile bool jumped = false;
-	if (setjmp(ctx->oom.jump))
+	jmp_buf jump;
+	ctx->oom.jump = &jump;
+	if (setjmp(jump))
 		jumped = true;
 	else
 		az_text_add_bytes(&text, "", SIZE_MAX - 3);
