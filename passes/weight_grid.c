@@ -11,7 +11,7 @@
 
 #define ROUNDS_MAX 30
 
-static float finite(float w)
+static float finite_or_zero(float w)
 {
 	return isfinite(w) ? w : 0.0f;
 }
@@ -20,14 +20,14 @@ static float largest_of(const float *w, int64_t count)
 {
 	float most = 0;
 	for (int64_t i = 0; i < count; i++)
-		most = fmaxf(most, fabsf(finite(w[i])));
+		most = fmaxf(most, fabsf(finite_or_zero(w[i])));
 	return most;
 }
 
 uint32_t az_odd_nearest(float w, float scale, unsigned bits)
 {
 	float levels = (float)((1u << bits) - 1u);
-	float k = rintf((finite(w) / scale + levels) * 0.5f);
+	float k = rintf((finite_or_zero(w) / scale + levels) * 0.5f);
 	return (uint32_t)(k > 0 ? fminf(k, levels) : 0);
 }
 
@@ -40,7 +40,7 @@ float az_odd_scale(const float *w, int64_t count, unsigned bits)
 		double wk = 0, kk = 0;
 		for (int64_t j = 0; j < count; j++) {
 			double k = 2.0 * (double)az_odd_nearest(w[j], scale, bits) - (double)levels;
-			wk += (double)finite(w[j]) * k;
+			wk += (double)finite_or_zero(w[j]) * k;
 			kk += k * k;
 		}
 		float next = (float)(wk / kk);
@@ -55,7 +55,7 @@ static double power_error(const float *w, int64_t count, float scale, float most
 {
 	double sum = 0;
 	for (int64_t i = 0; i < count; i++) {
-		float v = finite(w[i]), k = rintf(v / scale);
+		float v = finite_or_zero(w[i]), k = rintf(v / scale);
 		k = k > most ? most : k < -most ? -most : k;
 		double error = (double)v - (double)k * (double)scale;
 		sum += error * error;
@@ -117,7 +117,7 @@ static int by_number(const void *a, const void *b)
 
 uint32_t az_codebook_nearest(const az_codebook *book, float w, float scale)
 {
-	float v = finite(w) / scale, least = INFINITY;
+	float v = finite_or_zero(w) / scale, least = INFINITY;
 	uint32_t best = 0;
 	for (uint32_t i = 0; i < book->count; i++) {
 		float away = fabsf(v - (float)book->v[i]);
@@ -135,7 +135,7 @@ static float fitted_scale(const az_codebook *book, const float *w, int64_t inner
 	double wt = 0, tt = 0;
 	for (int64_t i = 0; i < inner; i++) {
 		double t = (double)book->v[az_codebook_nearest(book, w[i], scale)];
-		wt += (double)finite(w[i]) * t;
+		wt += (double)finite_or_zero(w[i]) * t;
 		tt += t * t;
 	}
 	float fitted = tt > 0 ? (float)(wt / tt) : 0;
@@ -154,7 +154,7 @@ void az_codebook_fit(const float *w, int64_t channels, int64_t inner, unsigned b
 		float largest = largest_of(w + c * inner, inner);
 		out->scale[c] = largest >= 0x1p-100f ? largest / (float)most : 1.0f;
 		for (int64_t i = 0; i < inner; i++)
-			sorted[c * inner + i] = finite(w[c * inner + i]) / out->scale[c];
+			sorted[c * inner + i] = finite_or_zero(w[c * inner + i]) / out->scale[c];
 	}
 	qsort(sorted, (size_t)count, sizeof *sorted, by_size);
 	for (uint32_t i = 0; i < out->count; i++)
