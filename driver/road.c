@@ -151,9 +151,9 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 			"--calib=DATA");
 	if ((o->fine.set || o->exact) && !o->calib)
 		return az_error(job->ctx, AZ_LOC_NONE, "--fine and --exact want --calib=DATA");
-	if ((o->round || o->correct_bias) && !o->calib)
+	if ((o->range || o->round || o->correct_bias) && !o->calib)
 		return az_error(job->ctx, AZ_LOC_NONE,
-			"--round and --correct-bias want --calib=DATA");
+			"--range, --round and --correct-bias want --calib=DATA");
 	*road = (az_road){.quantize = o->calib != NULL, .weight_bits = 8, .act_bits = 8};
 	if (o->weights.set)
 		road->weight_bits = (int)AZ_MAX(0, AZ_MIN(o->weights.v, 99));
@@ -162,6 +162,7 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 	if (o->fine.set)
 		road->fine_layers = (int)AZ_MAX(0, AZ_MIN(o->fine.v, 1000));
 	road->exact_weights = o->exact;
+	road->range = o->range;
 	road->round = o->round;
 	road->correct_bias = o->correct_bias;
 	if (module->done.count == 0 && !quantized && !o->calib)

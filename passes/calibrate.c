@@ -1,90 +1,147 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * calibrate: runs the network on the calibration samples and notes for every value that will be
- * quantized the smallest and the largest number seen.
+ * quantized its range: the smallest and the largest number seen, or less where clipping serves better.
  *
  *   %c = conv %x, @w : f32[1,8,8,16]      becomes      %c = conv %x, @w : f32[1,8,8,16] in [-3.1, 5.7]
  *
+ * Which range is best depends on the width that the value will get, so the widths are options here too.
+ * Numbers that are not finite are left out, with a warning; a value that shows no finite number at all is
+ * refused.
+ *
  * Requires: stage canonical, env->exec and env->calib. Guarantees: every value that insert-quantizers
  * quantizes has a range. Terminates: one walk over the samples. */
-#include <math.h>
 #include <string.h>
 
+#include "passes/histogram.h"
 #include "passes/observe.h"
+#include "passes/precision.h"
 #include "passes/quantize_plan.h"
 
-#define EXPONENT 0x7f800000 /* all ones: infinite or no number */
+#define NARROW_BITS 4 /* so many or fewer: clipping pays */
+
+enum { AUTO, MIN_MAX, PERCENTILE, MSE, ENTROPY };
+static const char *const methods[] = {"auto", "min-max", "percentile", "mse", "entropy"};
+
+typedef struct chosen {
+	az_value *value;
+	int bits, method;
+	az_histogram seen;
+} chosen;
 
 typedef struct values {
-	AZ_VEC(az_value *) list;
+	AZ_VEC(chosen) list;
+	int method; /* of all */
+	az_precisions precisions;
 } values;
 
-static void choose(az_pass_ctx *pass, const az_func *main, values *out)
+static void choose(values *all, az_arena *arena, az_value *value)
+{
+	chosen c = {.value = value, .method = all->method};
+	c.bits = az_precision_act(&all->precisions, az_value_op(value));
+	if (c.method == AUTO)
+		c.method = c.bits <= NARROW_BITS ? MSE : MIN_MAX;
+	az_histogram_init(&c.seen, c.method != MIN_MAX, arena);
+	value->range.known = false;
+	az_vec_push(arena, &all->list, c);
+}
+
+static void choose_all(az_pass_ctx *pass, const az_func *main, values *all)
 {
 	az_arena *arena = &pass->scratch;
 	az_quantize_plan plan;
 	az_quantize_plan_make(main, arena, &plan);
 	for (uint32_t i = 0; i < main->params.count; i++) {
 		if (plan.wanted[main->params.v[i]->id])
-			az_vec_push(arena, &out->list, main->params.v[i]);
+			choose(all, arena, main->params.v[i]);
 	}
 	for (const az_op *op = main->first; op; op = op->next) {
 		for (uint32_t i = 0; i < op->result_count; i++) {
 			if (plan.wanted[op->results[i]->id])
-				az_vec_push(arena, &out->list, op->results[i]);
+				choose(all, arena, op->results[i]);
 		}
 	}
 }
 
-/* Floats in their order as integers, which compilers compare without branches; its own inverse. */
-static int32_t in_order(int32_t bits)
+static void see(void *data, uint32_t index, const az_tensor *tensor)
 {
-	return bits ^ (bits >> 31 & INT32_MAX);
+	az_histogram_add(&((values *)data)->list.v[index].seen, tensor->data,
+		az_type_numel(tensor->type));
 }
 
-static float from_order(int32_t key)
+static az_range range_of(const az_pass_ctx *pass, const chosen *c)
 {
-	float v;
-	key = in_order(key);
-	memcpy(&v, &key, sizeof v);
-	return v + 0.0f; /* never -0 */
-}
-
-static void note_range(void *data, uint32_t index, const az_tensor *tensor)
-{
-	const float *v = tensor->data;
-	int64_t count = az_type_numel(tensor->type);
-	int32_t least = INT32_MAX, most = INT32_MIN, bits;
-	for (int64_t i = 0; i < count; i++) {
-		memcpy(&bits, &v[i], sizeof bits);
-		bool finite = (bits & EXPONENT) != EXPONENT;
-		int32_t key = in_order(bits);
-		int32_t low = finite ? key : INT32_MAX, high = finite ? key : INT32_MIN;
-		least = low < least ? low : least;
-		most = high > most ? high : most;
+	switch (c->method) {
+	case PERCENTILE:
+		return az_histogram_percentile(&c->seen, (double)az_pass_real(pass, "percent"));
+	case MSE:
+		return az_histogram_mse(&c->seen, c->bits);
+	case ENTROPY:
+		return az_histogram_entropy(&c->seen, c->bits);
+	default:
+		return az_histogram_min_max(&c->seen);
 	}
-	if (least > most)
-		return;
-	az_range *range = &((values *)data)->list.v[index]->range;
-	float lo = from_order(least), hi = from_order(most);
-	if (!range->known)
-		*range = (az_range){true, lo, hi};
-	range->lo = lo < range->lo ? lo : range->lo;
-	range->hi = hi > range->hi ? hi : range->hi;
+}
+
+static bool note_ranges(az_pass_ctx *pass, const values *all)
+{
+	const az_value *strange = NULL;
+	uint64_t numbers = 0, count = 0;
+	for (uint32_t i = 0; i < all->list.count; i++) {
+		const chosen *c = &all->list.v[i];
+		if (c->seen.finite == 0 && c->seen.other)
+			return az_error(pass->ctx, pass->step->loc,
+				"calibrate: no number of value \"%s\" is finite in any sample",
+				c->value->name);
+		c->value->range = range_of(pass, c);
+		if (c->seen.finite == 0) /* a tensor without elements */
+			c->value->range = (az_range){true, 0, 0};
+		if (c->seen.other) {
+			strange = strange ? strange : c->value;
+			numbers += c->seen.other;
+			count++;
+		}
+	}
+	if (strange)
+		az_warning(pass->ctx, pass->step->loc,
+			"calibrate: %llu numbers of %llu values, \"%s\" first, are not finite and "
+			"were left out",
+			(unsigned long long)numbers, (unsigned long long)count, strange->name);
+	return true;
+}
+
+static bool find_method(const az_pass_ctx *pass, int *method)
+{
+	const char *name = az_pass_word(pass, "method");
+	double percent = (double)az_pass_real(pass, "percent");
+	for (*method = 0; *method < (int)AZ_COUNT(methods); ++*method) {
+		if (strcmp(methods[*method], name) == 0)
+			break;
+	}
+	if (*method == (int)AZ_COUNT(methods))
+		return az_error(pass->ctx, pass->step->loc,
+			"calibrate: there is no method \"%s\", only \"auto\", \"min-max\", "
+			"\"percentile\", \"mse\" and \"entropy\"",
+			name);
+	if (!(percent > 50 && percent <= 100))
+		return az_error(pass->ctx, pass->step->loc,
+			"calibrate: percent must be above 50 and at most 100");
+	return true;
 }
 
 bool az_pass_calibrate(az_pass_ctx *pass)
 {
 	const az_func *main = az_module_main(pass->module);
-	if (strcmp(az_pass_word(pass, "method"), "min-max") != 0)
-		return az_error(pass->ctx, pass->step->loc,
-			"calibrate: there is no method \"%s\", only \"min-max\"",
-			az_pass_word(pass, "method"));
-	values chosen = {0};
+	az_arena *arena = &pass->scratch;
+	values all = {0};
+	if (!find_method(pass, &all.method) ||
+		!az_precisions_init(&all.precisions, pass, 8, (int)az_pass_int(pass, "acts")))
+		return false;
 	if (main)
-		choose(pass, main, &chosen);
-	for (uint32_t i = 0; i < chosen.list.count; i++)
-		chosen.list.v[i]->range.known = false;
-	az_observer observer = {"calibrate", chosen.list.count, chosen.list.v, note_range, &chosen};
-	return az_observe(pass, az_pass_int(pass, "samples"), &observer);
+		choose_all(pass, main, &all);
+	az_value **list = az_new_array(arena, az_value *, all.list.count + 1);
+	for (uint32_t i = 0; i < all.list.count; i++)
+		list[i] = all.list.v[i].value;
+	az_observer observer = {"calibrate", all.list.count, list, see, &all};
+	return az_observe(pass, az_pass_int(pass, "samples"), &observer) && note_ranges(pass, &all);
 }

@@ -103,6 +103,7 @@ typedef struct az_road {
 	int weight_bits, act_bits; /* 8, 8 */
 	int fine_layers;           /* first layers whose operands get two bytes each; 0: none */
 	bool exact_weights;        /* weights that lie on one grid keep it, with a zero point */
+	const char *range;         /* of calibrate; "percentile=99.9"; NULL: its own */
 	const char *round;         /* method of round-weights; NULL or "nearest": no such pass */
 	bool correct_bias;         /* round-weights corrects the biases, whatever its method */
 	bool to_canonical_only;    /* stop before select-kernels */

@@ -58,6 +58,26 @@ static void add_widths(az_text *text, const az_road *road, const char *open)
 		az_text_add_char(text, '}');
 }
 
+/* calibrate; a range of "percentile=99.9" says the method and its number. */
+static const char *calibrate_step(az_arena *arena, const az_road *road)
+{
+	az_text text = {.arena = arena};
+	const char *before = "{";
+	az_text_add(&text, "calibrate");
+	if (road->range) {
+		const char *number = strchr(road->range, '=');
+		az_text_add(&text, "{method=%.*s", (int)strcspn(road->range, "="), road->range);
+		az_text_add(&text, "%s%s", number ? ",percent" : "", number ? number : "");
+		before = ",";
+	}
+	if (road->act_bits && road->act_bits != 8) {
+		az_text_add(&text, "%sacts=%d", before, road->act_bits);
+		before = ",";
+	}
+	az_text_add(&text, "%s", *before == ',' ? "}" : "");
+	return text.v;
+}
+
 static const char *round_step(az_arena *arena, const az_road *road)
 {
 	az_text text = {.arena = arena};
@@ -100,7 +120,7 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 	bool quantized = holds_quantizers(module);
 	bool ours = was_done(module, "calibrate") || was_done(module, "insert-quantizers");
 	if (ours || (road->quantize && !quantized)) {
-		az_vec_push(arena, &out->list, "calibrate");
+		az_vec_push(arena, &out->list, calibrate_step(arena, road));
 		bool rounds = road->round && strcmp(road->round, "nearest") != 0;
 		if (rounds || road->correct_bias)
 			az_vec_push(arena, &out->list, round_step(arena, road));
