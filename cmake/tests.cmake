@@ -33,6 +33,11 @@ add_executable(kernels_net tests/kernels/net.c tests/unit/widths.c)
 target_compile_options(kernels_net PRIVATE ${AZ_WARNINGS})
 target_link_libraries(kernels_net PRIVATE az_ir)
 
+# Proves channel groups on networks: tests/channels/run.sh.
+add_executable(channels_proof tests/channels/channels.c)
+target_compile_options(channels_proof PRIVATE ${AZ_WARNINGS})
+target_link_libraries(channels_proof PRIVATE ${AZ_LIBRARIES})
+
 # The checks of the source itself need no build, but run with the rest.
 set(scripts includes format forbidden)
 list(TRANSFORM scripts PREPEND tests/tools/)

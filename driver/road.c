@@ -95,6 +95,13 @@ static bool read_recipe(az_job *job)
 	return true;
 }
 
+/* Beside what a verb writes to standard output. */
+static void print_report(void *data, const char *text)
+{
+	(void)data;
+	fputs(text, stderr);
+}
+
 bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 {
 	const az_options *o = &job->options;
@@ -118,6 +125,7 @@ bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 		.time_passes = o->time_passes,
 		.stop_after = o->stop_after,
 		.crash_path = "crash.adz",
+		.report = print_report,
 	};
 	if (o->print_after) {
 		if (!az_folder_make(job->ctx, printer.folder))

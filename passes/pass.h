@@ -65,6 +65,9 @@ typedef struct az_pass_env {
 	/* Called after each pass that changed the module (for --print-after); index counts passes. */
 	bool (*after)(void *data, const az_module *module, const char *pass, uint32_t index);
 	void *after_data;
+	/* Takes text that a reporting pass made for people; NULL: nobody reads it. */
+	void (*report)(void *data, const char *text);
+	void *report_data;
 	const char *stop_after; /* pass name, or NULL */
 	const char *crash_path; /* where a failing pass leaves the module; NULL: nowhere */
 } az_pass_env;
