@@ -54,7 +54,7 @@ static bool finish(const az_module *module, az_lowered *lowered, const az_emit_o
 		    arena, &code.data, &code.size))
 		return false;
 	if (options->cost && options->emit != AZ_EMIT_ASM &&
-		!az_cost_read(module, lowered, code, options->cost))
+		!az_cost_read(module, lowered, code, options->rates, arena, options->cost))
 		return false;
 	if (options->emit == AZ_EMIT_EXE)
 		return link_exe(ctx, llvm->e.target, code, arena, out);
@@ -86,8 +86,10 @@ bool az_backend_emit(const az_module *module, const az_target *target,
 	az_bytes out = {0};
 	bool text = options->emit == AZ_EMIT_ASM || options->emit == AZ_EMIT_LLVM;
 	bool ok = emit(module, target, options, arena, &out);
+	az_cost_api api = az_backend_cost;
+	api.table = options->rates;
 	if (ok && text && options->cost) /* no object was made */
-		ok = az_backend_cost.measure(module, arena, options->cost);
+		ok = api.measure(&api, module, arena, options->cost);
 	AZ_UNGUARD(module->ctx);
 	*data = out.data;
 	*size = out.size;

@@ -27,21 +27,26 @@ typedef struct az_emit_options {
 	az_name name;           /* prefix of symbols: C identifier */
 	const char *model_info; /* text for --info, may be NULL */
 	az_cost *cost;          /* if not NULL: filled in, from the very object that is emitted */
+	const struct az_cost_table *rates;    /* for it; NULL: the built-in table */
 	struct az_exe_preprocess *preprocess; /* reserved for --embed-preprocessing, may be NULL */
 } az_emit_options;
 
 /* The bytes of the output file, in the arena. The module must be placed for this target. */
 bool az_backend_emit(const az_module *module, const az_target *target,
 	const az_emit_options *options, az_arena *arena, const void **data, size_t *size);
-/* Text of NAME.h. */
+/* Text of NAME.h, with the sizes that the cost of the object tells. */
 char *az_backend_header(const az_module *module, const az_target *target, const char *name,
-	az_arena *arena);
+	const az_cost *cost, az_arena *arena);
 
 /* Runs the remaining road to `placed` on a clone for this machine, emits the object and loads it. */
 extern const az_exec_api az_backend_jit;
 /* Runs a network made by az_backend_jit several times; a text in the arena with the median time of
  * each layer and its share. */
 char *az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, az_arena *arena);
+/* Runs it so many times; the fastest time of each layer, and the layers. In the arena; the number of
+ * layers. */
+uint32_t az_backend_jit_times(az_exec *exec, const az_tensor *inputs, uint32_t runs,
+	az_arena *arena, const az_layer_cost **layer, const uint64_t **nanoseconds_of);
 extern const az_cost_api az_backend_cost;
 
 /* Names of kernels for `adze info`; NULL past the end. */

@@ -104,16 +104,40 @@ static void add_sizes(writer *w, const az_func *main, uint64_t arena_bytes)
 	az_text_add(out, "#define %s_ARENA_ALIGN %d\n", w->upper, AZ_ARENA_ALIGN);
 }
 
-static uint32_t layer_count(const az_func *main)
+/* As they are in the object that the header describes. */
+static void add_costs(writer *w, const az_cost *cost)
 {
-	uint32_t count = 0;
-	for (const az_op *op = main->first; op; op = op->next)
-		count += op->code == AZ_OP_call;
-	return count;
+	az_text *out = &w->out;
+	az_text_add(out,
+		" *\n * Flash: %" PRIu64 " bytes (code %" PRIu64 ", weights %" PRIu64
+		", other constants %" PRIu64 ").\n",
+		cost->text_bytes + cost->rodata_bytes, cost->text_bytes, cost->weight_bytes,
+		cost->rodata_bytes - cost->weight_bytes);
+	az_text_add(out,
+		" * RAM: arena %" PRIu64 ", inputs %" PRIu64 ", outputs %" PRIu64 ", stack %" PRIu64
+		" bytes. Work: %" PRIu64 " multiply-accumulates.\n",
+		cost->arena_bytes, cost->input_bytes, cost->output_bytes, cost->stack_bytes,
+		cost->macs);
+}
+
+static void add_cost_constants(writer *w, const az_cost *cost)
+{
+	const struct {
+		const char *name;
+		uint64_t v;
+	} rows[] = {
+		{"TEXT_BYTES", cost->text_bytes},
+		{"RODATA_BYTES", cost->rodata_bytes},
+		{"WEIGHT_BYTES", cost->weight_bytes},
+		{"STACK_BYTES", cost->stack_bytes},
+	};
+	for (size_t i = 0; i < AZ_COUNT(rows); i++)
+		az_text_add(&w->out, "#define %s_%s %" PRIu64 "\n", w->upper, rows[i].name,
+			rows[i].v);
 }
 
 char *az_backend_header(const az_module *module, const az_target *target, const char *name,
-	az_arena *arena)
+	const az_cost *cost, az_arena *arena)
 {
 	writer w = {.out = {.arena = arena}, .name = name};
 	const az_func *main = az_module_main(module);
@@ -123,6 +147,7 @@ char *az_backend_header(const az_module *module, const az_target *target, const 
 		comment_safe(arena, module->name ? module->name : name), target->triple,
 		target->cpu, *target->features ? " with " : "", target->features);
 	add_buffers(&w, main);
+	add_costs(&w, cost);
 	az_text_add(out,
 		" *\n"
 		" * Tensors are row-major and little-endian. Buffers must be aligned to their "
@@ -135,6 +160,7 @@ char *az_backend_header(const az_module *module, const az_target *target, const 
 		w.upper, w.upper);
 	az_text_add(out, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n\n", w.upper, w.upper);
 	add_sizes(&w, main, az_plan_arena_bytes(module));
+	add_cost_constants(&w, cost);
 	az_text_add(out,
 		"\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nstruct adze_parallel;\n\n"
 		"int %s_run(const void *const inputs[], void *const outputs[], void *arena,\n"
@@ -145,6 +171,6 @@ char *az_backend_header(const az_module *module, const az_target *target, const 
 		"int %s_profile(const void *const inputs[], void *const outputs[], void *arena,\n"
 		"\tconst struct adze_parallel *pool, uint64_t (*now)(void), uint64_t *stamps);\n"
 		"\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
-		name, layer_count(main), name);
+		name, cost->layer_count, name);
 	return out->v;
 }

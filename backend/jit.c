@@ -215,33 +215,44 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The median over the runs, per layer. The answers go into buffers of their own. */
-static uint64_t *layer_times(az_exec *exec, const az_tensor *inputs, az_arena *arena)
+/* Of each layer the time that so many of the runs were faster than. The answers go into buffers of their
+ * own. */
+static uint64_t *layer_times(az_exec *exec, const az_tensor *inputs, uint32_t runs, uint32_t rank,
+	az_arena *arena)
 {
 	uint32_t n = exec->layer_count;
 	uint64_t *stamps = az_new_array(arena, uint64_t, n + 1);
-	uint64_t *all = az_new_array(arena, uint64_t, (size_t)PROFILE_RUNS *(n + 1));
-	uint64_t *median = az_new_array(arena, uint64_t, n + 1);
+	uint64_t *all = az_new_array(arena, uint64_t, (size_t)runs *(n + 1));
+	uint64_t *times = az_new_array(arena, uint64_t, n + 1);
 	for (uint32_t i = 0; i < exec->input_count; i++)
 		exec->input[i] = inputs[i].data;
 	for (uint32_t i = 0; i < exec->output_count; i++)
 		exec->output[i] = az_arena_alloc(arena, exec->output_bytes[i], 64);
-	for (uint32_t r = 0; r < PROFILE_RUNS; r++) {
+	for (uint32_t r = 0; r < runs; r++) {
 		(void)exec->profile(exec->input, exec->output, exec->places, NULL, nanoseconds,
 			stamps);
 		for (uint32_t i = 0; i < n; i++)
-			all[(size_t)i * PROFILE_RUNS + r] = stamps[i + 1] - stamps[i];
+			all[(size_t)i * runs + r] = stamps[i + 1] - stamps[i];
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		qsort(all + (size_t)i * PROFILE_RUNS, PROFILE_RUNS, sizeof *all, by_value);
-		median[i] = all[(size_t)i * PROFILE_RUNS + PROFILE_RUNS / 2];
+		qsort(all + (size_t)i * runs, runs, sizeof *all, by_value);
+		times[i] = all[(size_t)i * runs + rank];
 	}
-	return median;
+	return times;
+}
+
+uint32_t az_backend_jit_times(az_exec *exec, const az_tensor *inputs, uint32_t runs,
+	az_arena *arena, const az_layer_cost **layer, const uint64_t **nanoseconds_of)
+{
+	*layer = exec->layer;
+	*nanoseconds_of = layer_times(exec, inputs, runs, 0, arena);
+	return exec->layer_count;
 }
 
 char *az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, az_arena *arena)
 {
-	uint64_t *time = layer_times(exec, inputs, arena), total = 0;
+	uint64_t *time = layer_times(exec, inputs, PROFILE_RUNS, PROFILE_RUNS / 2, arena),
+		 total = 0;
 	az_text out = {.arena = arena};
 	for (uint32_t i = 0; i < exec->layer_count; i++)
 		total += time[i];

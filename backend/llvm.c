@@ -26,6 +26,9 @@ static void note_frame(az_llvm *llvm, const char *text)
 	size_t length = strcspn(name, "'"), suffix = strlen("_profile");
 	if (length > suffix && memcmp(name + length - suffix, "_profile", suffix) == 0)
 		return;
+	if (llvm->frame_count < llvm->frame_room)
+		llvm->frame[llvm->frame_count++] =
+			(az_frame){az_hash_bytes(AZ_HASH_SEED, name, length), bytes};
 	bool entry = llvm->entry && strlen(llvm->entry) == length &&
 		     memcmp(name, llvm->entry, length) == 0;
 	uint64_t *most = entry ? &llvm->entry_frame_bytes : &llvm->other_frame_bytes;
@@ -241,10 +244,29 @@ static bool generate(az_llvm *llvm, LLVMCodeGenFileType type, char **message,
 	return !failed;
 }
 
+/* Room for what note_frame, which must not allocate, will note. */
+static void make_frames(az_llvm *llvm, az_arena *arena)
+{
+	llvm->frame_count = llvm->frame_room = 0;
+	for (LLVMValueRef f = LLVMGetFirstFunction(llvm->e.module); f; f = LLVMGetNextFunction(f))
+		llvm->frame_room++;
+	llvm->frame = az_new_array(arena, az_frame, llvm->frame_room + 1);
+}
+
+uint64_t az_llvm_frame(const az_llvm *llvm, const char *symbol)
+{
+	uint64_t name = az_hash_bytes(AZ_HASH_SEED, symbol, strlen(symbol));
+	for (uint32_t i = 0; i < llvm->frame_count; i++)
+		if (llvm->frame[i].name == name)
+			return llvm->frame[i].bytes;
+	return 0;
+}
+
 bool az_llvm_codegen(az_llvm *llvm, az_code code, az_arena *arena, const void **data, size_t *size)
 {
 	if (!check(llvm))
 		return false;
+	make_frames(llvm, arena);
 	LLVMSetTargetMachineAsmVerbosity(llvm->machine, code == AZ_CODE_ASM_COMMENTED);
 	LLVMMemoryBufferRef buffer = NULL;
 	char *message = NULL;

@@ -10,6 +10,11 @@
 
 #include "backend/kernel.h"
 
+/* A function's stack frame, by the hash of its name. */
+typedef struct az_frame {
+	uint64_t name, bytes;
+} az_frame;
+
 typedef struct az_llvm {
 	az_emitter e;
 	LLVMTargetMachineRef machine;
@@ -17,6 +22,8 @@ typedef struct az_llvm {
 	const char *entry; /* name of the function whose frame is counted apart; may be NULL */
 	uint64_t entry_frame_bytes; /* stack frames, known after az_llvm_codegen */
 	uint64_t other_frame_bytes; /* the largest of all others */
+	az_frame *frame;            /* all of them */
+	uint32_t frame_count, frame_room;
 } az_llvm;
 
 /* Reports. az_llvm_close frees what was opened, also after failure. */
@@ -39,6 +46,8 @@ typedef enum az_code { AZ_CODE_OBJECT, AZ_CODE_ASM, AZ_CODE_ASM_COMMENTED } az_c
 /* Object or assembly in the arena; the module is spent. Reports. */
 bool az_llvm_codegen(az_llvm *llvm, az_code code, az_arena *arena, const void **data,
 	size_t *size) AZ_NODISCARD;
+/* Bytes of a function's frame, after az_llvm_codegen. */
+uint64_t az_llvm_frame(const az_llvm *llvm, const char *symbol);
 /* The module as LLVM's text, in the arena. */
 char *az_llvm_print(az_llvm *llvm, az_arena *arena);
 

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "backend/layers.h"
 #include "backend/plan.h"
 
 typedef struct lower {
@@ -96,48 +97,19 @@ static bool emit_kernels(lower *l)
 
 /* --- Layers --------------------------------------------------------------------------------- */
 
-/* What a kernel function is about: its contraction, else its first operation that is not element by
- * element, else its first. */
-static const az_op *anchor(const az_func *func)
-{
-	const az_op *best = func->first;
-	for (const az_op *op = func->first; op; op = op->next) {
-		if (az_op_macs(op) > 0)
-			return op;
-		bool plain = az_op_table[op->code].traits & AZ_TRAIT_ELTWISE ||
-			     op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize ||
-			     op->code == AZ_OP_requantize;
-		if (!plain && best == func->first)
-			best = op;
-	}
-	return best;
-}
-
-static az_layer_cost layer_of(const az_op *call)
-{
-	const az_op *op = anchor(call->attr.call.callee);
-	az_layer_cost layer = {.name = call->loc.node ? call->loc.node : call->results[0]->name,
-		.op = op ? az_op_table[op->code].name : "",
-		.kernel = call->attr.call.kernel};
-	for (const az_op *in = call->attr.call.callee->first; in; in = in->next)
-		layer.macs += az_op_macs(in);
-	return layer;
-}
-
 static void list_layers(lower *l)
 {
 	az_lowered *out = l->out;
-	out->layer = az_new_array(l->arena, az_layer_cost, l->main->op_count + 1);
-	out->symbol = az_new_array(l->arena, const char *, l->main->op_count + 1);
+	uint32_t count = 0;
+	out->layer = az_layers_describe(l->module, l->arena, &out->layer_count);
+	out->symbol = az_new_array(l->arena, az_name, out->layer_count + 1);
 	for (const az_op *op = l->main->first; op; op = op->next) {
 		if (op->code != AZ_OP_call)
 			continue;
 		size_t length;
 		LLVMValueRef made = az_map_get(&l->kernels, op->attr.call.callee);
-		out->layer[out->layer_count] = layer_of(op);
-		out->macs += out->layer[out->layer_count].macs;
-		out->symbol[out->layer_count++] =
-			az_name_of(l->module->ctx, LLVMGetValueName2(made, &length));
+		out->macs += out->layer[count].macs;
+		out->symbol[count++] = az_name_of(l->module->ctx, LLVMGetValueName2(made, &length));
 	}
 }
 
@@ -226,8 +198,11 @@ static LLVMValueRef operand(lower *l, const az_op *call, uint32_t i, uint32_t la
 	az_tile tile = tile_of(call);
 	size_t size = 0;
 	LLVMValueRef global = az_constants_operand(l->constants, call, kernel, &tile, i, &size);
-	if (!l->now && az_param_is_weights(call->attr.call.callee, i))
-		l->out->layer[layer].weight_bytes += size;
+	size_t length;
+	if (global && !l->now)
+		az_vec_push(l->arena, &l->out->constants,
+			((az_layer_constant){layer, az_param_is_weights(call->attr.call.callee, i),
+				az_name_of(l->module->ctx, LLVMGetValueName2(global, &length))}));
 	return global;
 }
 
@@ -318,7 +293,7 @@ static bool lower_all(lower *l)
 bool az_module_lower(const az_module *module, const az_target *target,
 	const az_lower_options *options, az_arena *arena, az_lowered *out)
 {
-	*out = (az_lowered){0};
+	*out = (az_lowered){.prefix = options->name};
 	if (module->stage != AZ_STAGE_PLACED)
 		return az_error(module->ctx, AZ_LOC_NONE,
 			"code is made from placed modules, this one is %s",

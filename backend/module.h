@@ -7,6 +7,7 @@
 #define AZ_BACKEND_MODULE_H
 
 #include "backend/constants.h"
+#include "backend/cost_table.h"
 #include "base/file.h"
 #include "ir/cost.h"
 
@@ -17,11 +18,20 @@ typedef struct az_lower_options {
 	const char *info; /* text in adze_model; may be NULL */
 } az_lower_options;
 
+/* A constant operand of a layer, by the symbol that holds it. */
+typedef struct az_layer_constant {
+	uint32_t layer;
+	bool weights;
+	az_name symbol;
+} az_layer_constant;
+
 typedef struct az_lowered {
 	az_llvm llvm;
+	const char *prefix;   /* of the names of all symbols */
 	uint32_t layer_count; /* one per call of main, in order */
-	az_layer_cost *layer; /* code_bytes not filled in */
-	const char **symbol;  /* of the kernel function of each layer */
+	az_layer_cost *layer; /* bytes and seconds not filled in */
+	az_name *symbol;      /* of the kernel function of each layer */
+	AZ_VEC(az_layer_constant) constants;
 	uint64_t macs, weight_bytes;
 } az_lowered;
 
@@ -37,8 +47,9 @@ void az_model_describe(az_lowered *lowered, const az_module *module,
 	const az_lower_options *options, LLVMValueRef run, LLVMValueRef profile, az_arena *arena);
 
 /* The costs of a lowered module from the object made of it; what only executables carry (the
- * description, NAME_profile) is not counted. Reports. */
+ * description, NAME_profile) is not counted. Rates are those of the table (NULL: the built-in one). In
+ * the arena. Reports. */
 bool az_cost_read(const az_module *module, az_lowered *lowered, az_bytes object,
-	az_cost *out) AZ_NODISCARD;
+	const az_cost_table *table, az_arena *arena, az_cost *out) AZ_NODISCARD;
 
 #endif

@@ -32,7 +32,7 @@ static const verb_row verbs[] = {
 		"adze eval net.onnx --data=test.npy --labels=labels.npy"},
 	{"info", AZ_VERB_INFO, 1, 1, az_verb_info, "MODEL",
 		"layers, shapes, parameters, multiply-accumulates, bytes", "adze info net.onnx"},
-	{"targets", AZ_VERB_TABLES, 0, 0, az_verb_targets, "",
+	{"targets", AZ_VERB_TARGETS, 0, 0, az_verb_targets, "",
 		"the targets this build compiles for", "adze targets"},
 	{"ops", AZ_VERB_TABLES, 0, 0, az_verb_ops, "",
 		"the operations of the IR, and the ONNX operators it imports", "adze ops"},

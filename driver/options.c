@@ -31,6 +31,7 @@ typedef struct option_row {
 #define EVAL     AZ_VERB_EVAL
 #define INFO     AZ_VERB_INFO
 #define TABLES   AZ_VERB_TABLES
+#define TARGETS  AZ_VERB_TARGETS
 
 static const option_row rows[] = {
 #define OPT(kind, field, name, letter, argument, verbs, help)                                      \

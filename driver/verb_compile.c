@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "driver/driver.h"
+#include "driver/cost_report.h"
 #include "ir/print.h"
 
 typedef struct form_row {
@@ -33,20 +33,14 @@ static const form_row *find_form(az_job *job)
 	return NULL;
 }
 
-/* Operations on floats that are neither edge quantizers nor views. */
 static bool check_integer_only(az_job *job, const az_module *module)
 {
-	bool ok = true;
-	for (const az_op *op = az_module_main(module)->first; op; op = op->next) {
-		bool edge = op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize ||
-			    (az_op_table[op->code].traits & AZ_TRAIT_VIEW);
-		if (edge || op->code == AZ_OP_transpose || !op->result_count ||
-			!az_elem_is_float(op->results[0]->type->elem))
-			continue;
-		ok = az_error(job->ctx, op->loc, "--integer-only: '%s' (%%%s) stays float",
-			az_op_table[op->code].name, op->results[0]->name);
-	}
-	return ok;
+	az_float_left_list list = {0};
+	az_float_left_find(module, &job->arena, &list);
+	for (uint32_t i = 0; i < list.count; i++)
+		az_error(job->ctx, list.v[i].op->loc, "--integer-only: '%s' stays float: %s",
+			list.v[i].layer, list.v[i].reason);
+	return list.count == 0;
 }
 
 static void hint_float(az_job *job, const az_module *module)
@@ -57,55 +51,21 @@ static void hint_float(az_job *job, const az_module *module)
 				"makes it 8 bits, --float says that float is meant\n");
 }
 
-static json_object *cost_json(const az_cost *cost, const az_target *target, const char *path)
+static void report_cost(az_job *job, const az_module *module, const az_cost *cost, const char *path)
 {
-	json_object *o = json_object_new_object();
-	json_object_object_add(o, "file", json_object_new_string(path));
-	json_object_object_add(o, "target", json_object_new_string(target->triple));
-	json_object_object_add(o, "cpu", json_object_new_string(target->cpu));
-	const struct {
-		const char *key;
-		uint64_t v;
-	} rows[] = {
-		{"text_bytes", cost->text_bytes},
-		{"rodata_bytes", cost->rodata_bytes},
-		{"weight_bytes", cost->weight_bytes},
-		{"data_bytes", cost->data_bytes},
-		{"bss_bytes", cost->bss_bytes},
-		{"arena_bytes", cost->arena_bytes},
-		{"arena_lower_bound_bytes", cost->arena_lower_bound_bytes},
-		{"io_bytes", cost->io_bytes},
-		{"stack_bytes", cost->stack_bytes},
-		{"macs", cost->macs},
-	};
-	for (size_t i = 0; i < AZ_COUNT(rows); i++)
-		json_object_object_add(o, rows[i].key, json_object_new_int64((int64_t)rows[i].v));
-	return o;
-}
-
-static void print_cost(const az_cost *cost, const char *path)
-{
+	az_float_left_list left;
+	az_job_float_left(job, module, &left);
+	if (job->options.json) {
+		json_object *o = az_cost_json(job, cost, job->target, &left);
+		json_object_object_add(o, "file", json_object_new_string(path));
+		az_print_json(o);
+		return;
+	}
 	printf("%s\n", path);
-	printf("  flash  %10llu bytes  (code %llu, constants %llu of which weights %llu)\n",
-		(unsigned long long)(cost->text_bytes + cost->rodata_bytes),
-		(unsigned long long)cost->text_bytes, (unsigned long long)cost->rodata_bytes,
-		(unsigned long long)cost->weight_bytes);
-	printf("  ram    %10llu bytes  (arena %llu, at least %llu; inputs and outputs %llu, stack "
-	       "%llu)\n",
-		(unsigned long long)(cost->arena_bytes + cost->io_bytes + cost->stack_bytes +
-				     cost->data_bytes + cost->bss_bytes),
-		(unsigned long long)cost->arena_bytes,
-		(unsigned long long)cost->arena_lower_bound_bytes,
-		(unsigned long long)cost->io_bytes, (unsigned long long)cost->stack_bytes);
-	printf("  work   %10llu multiply-accumulates\n", (unsigned long long)cost->macs);
-}
-
-static void report_cost(az_job *job, const az_cost *cost, const char *path)
-{
-	if (job->options.json)
-		az_print_json(cost_json(cost, job->target, path));
-	else
-		print_cost(cost, path);
+	if (job->options.report)
+		az_cost_print_layers(job, cost);
+	az_cost_print_totals(cost);
+	az_cost_print_remarks(job, cost, &left);
 }
 
 static const char *output_path(az_job *job, const form_row *form, const char *symbol)
@@ -116,7 +76,8 @@ static const char *output_path(az_job *job, const form_row *form, const char *sy
 }
 
 /* The header beside an object: same path with .h. */
-static bool write_header(az_job *job, const az_module *module, const char *path, const char *symbol)
+static bool write_header(az_job *job, const az_module *module, const az_cost *cost,
+	const char *path, const char *symbol)
 {
 	size_t stem = strlen(path);
 	if (stem > 2 && (strcmp(path + stem - 2, ".o") == 0))
@@ -124,7 +85,7 @@ static bool write_header(az_job *job, const az_module *module, const char *path,
 	else if (stem > 3 && strcmp(path + stem - 3, ".so") == 0)
 		stem -= 3;
 	char *header_path = az_arena_printf(&job->arena, "%.*s.h", (int)stem, path);
-	char *text = az_backend_header(module, job->target, symbol, &job->arena);
+	char *text = az_backend_header(module, job->target, symbol, cost, &job->arena);
 	return text && az_file_write(job->ctx, header_path, text, strlen(text), false);
 }
 
@@ -132,9 +93,13 @@ static bool emit_native(az_job *job, const az_module *module, const form_row *fo
 	const char *path, const char *symbol)
 {
 	az_cost cost;
+	const struct az_cost_table *rates;
+	if (!az_job_rates(job, &rates))
+		return false;
 	az_emit_options options = {
 		.emit = (az_emit)form->emit,
 		.cost = &cost,
+		.rates = rates,
 		.name = az_name_of(job->ctx, symbol),
 		.model_info = az_path_base(&job->arena, job->options.args[0]),
 	};
@@ -146,9 +111,9 @@ static bool emit_native(az_job *job, const az_module *module, const form_row *fo
 	bool executable = form->emit == AZ_EMIT_EXE || form->emit == AZ_EMIT_SO;
 	if (!az_file_write(job->ctx, path, data, size, executable))
 		return false;
-	if (wants_header && !write_header(job, module, path, symbol))
+	if (wants_header && !write_header(job, module, &cost, path, symbol))
 		return false;
-	report_cost(job, &cost, path);
+	report_cost(job, module, &cost, path);
 	return true;
 }
 
@@ -157,10 +122,8 @@ static bool compile(az_job *job, az_module *module, const form_row *form)
 	const char *symbol = az_job_symbol(job, job->options.args[0]);
 	const char *path = output_path(job, form, symbol);
 	hint_float(job, module);
-	if (job->options.integer_only &&
-		(!az_job_road(job, module, true) || !check_integer_only(job, module)))
-		return false;
-	if (!az_job_road(job, module, false))
+	if (!az_job_road(job, module, false) ||
+		(job->options.integer_only && !check_integer_only(job, module)))
 		return false;
 	if (form->emit < 0)
 		return az_module_write(module, path, job->options.blobs);

@@ -3,6 +3,7 @@
  * adze targets, ops, passes: what this build can do, printed from its tables. */
 #include <stdio.h>
 
+#include "backend/rates.h"
 #include "driver/driver.h"
 #include "frontend/onnx.h"
 #include "ir/print.h"
@@ -12,8 +13,26 @@ static json_object *text(const char *s)
 	return json_object_new_string(s ? s : "");
 }
 
+/* The rates of this machine's kernels: to -o FILE, else to standard output. */
+static bool measure_rates(az_job *job)
+{
+	az_text text = {.arena = &job->arena};
+	if (!az_job_target(job))
+		return false;
+	az_text_add(&text, "# adze %s, CPU %s%s%s\n", AZ_VERSION, job->target->cpu,
+		*job->target->features ? " " : "", job->target->features);
+	if (!az_rates_measure(job->ctx, job->target, &text))
+		return false;
+	if (job->options.output)
+		return az_file_write(job->ctx, job->options.output, text.v, text.count, false);
+	fputs(text.v, stdout);
+	return true;
+}
+
 int az_verb_targets(az_job *job)
 {
+	if (job->options.measure)
+		return measure_rates(job) ? AZ_EXIT_DONE : AZ_EXIT_REFUSED;
 	json_object *json = job->options.json ? json_object_new_array() : NULL;
 	az_target_row row;
 	for (uint32_t i = 0; az_target_row_get(i, &row); i++) {

@@ -133,7 +133,8 @@ static void every_form_is_repeatable(void)
 		CU_ASSERT_EQUAL_FATAL(made[0].size, made[1].size);
 		CU_ASSERT_EQUAL(memcmp(made[0].data, made[1].data, made[0].size), 0);
 		az_cost alone;
-		CU_ASSERT_TRUE(az_backend_cost.measure(module, &ctx->arena, &alone));
+		CU_ASSERT_TRUE(az_backend_cost.measure(&az_backend_cost, module, &ctx->arena,
+			&alone));
 		CU_ASSERT_EQUAL(cost[0].text_bytes, alone.text_bytes);
 		CU_ASSERT_EQUAL(cost[0].rodata_bytes, alone.rodata_bytes);
 		CU_ASSERT_EQUAL(cost[0].weight_bytes, alone.weight_bytes);
@@ -155,7 +156,9 @@ static void header(void)
 		"  %1 = cast %\"x*/\" : f32[2,2]\n  %2 = reshape %1, shape = [4] : f32[4]\n"
 		"  return %2\n}\n");
 	CU_ASSERT_TRUE_FATAL(place(module, target));
-	const char *text = az_backend_header(module, target, "net", &ctx->arena);
+	az_cost cost;
+	CU_ASSERT_TRUE_FATAL(az_backend_cost.measure(&az_backend_cost, module, &ctx->arena, &cost));
+	const char *text = az_backend_header(module, target, "net", &cost, &ctx->arena);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "int net_run("));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"x?/\"  u8[2,2] (uint8_t), 4 bytes"));

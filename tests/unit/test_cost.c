@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The resource model: what a layer is said to be, and that bytes add up to those of the object. */
+#include "tests/unit/unit.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/backend.h"
+#include "backend/cost_table.h"
+#include "base/file.h"
+#include "grammar/parse.h"
+#include "passes/pass.h"
+
+/* Two equal convolutions with weights of 4 bits between activations of 4, and a bipolar product. */
+static const char network[] =
+	"adze 1 module \"t\" stage folded\n\n"
+	"quant !w = axis 0 scale [0.5, 0.25, 0.5, 0.25, 0.5, 0.25, 0.5, 0.25]\n"
+	"const @w : i4[8,3,3,8] {!w} = splat 3\nconst @v : i4[8,3,3,8] {!w} = splat -2\n"
+	"const @b : i32[8] = [1, 2, 3, 4, 5, 6, 7, 8]\n"
+	"const @d : bipolar[8,16] = splat 1\nconst @s : f32[] = [0.01]\nconst @q : f32[] = "
+	"[0.1]\n\n"
+	"func @main(%x: f32[1,12,12,8]) -> (\"y\": u8[1,16]) {\n"
+	"  %0 = quantize %x, @q : u4[1,12,12,8]\n"
+	"  %1 = conv %0, @w, @b : i32[1,10,10,8]\n"
+	"  %2 = requantize %1, @s : u4[1,10,10,8]\n"
+	"  %3 = pad %2, pad = [0, 0, 1, 1, 1, 1, 0, 0] : u4[1,12,12,8]\n"
+	"  %4 = conv %3, @v, @b : i32[1,10,10,8]\n"
+	"  %5 = requantize %4, @s : u4[1,10,10,8]\n"
+	"  %6 = reduce %5, axes = [1, 2], drop = true : i32[1,8]\n"
+	"  %7 = requantize %6, @s, clamp = [0, 200] : u8[1,8]\n"
+	"  %8 = matmul %7, @d : i32[1,16]\n"
+	"  %9 = requantize %8, @s : u8[1,16]\n"
+	"  return %9\n}\n";
+
+static az_module *placed(az_ctx *ctx, const char *text)
+{
+	const az_target *target = az_target_get(ctx, "x86_64-linux", "x86-64-v3", NULL);
+	az_module *module = az_parse_module(ctx, "t.adz", text, strlen(text), NULL);
+	CHECK_TEXT(unit_message(ctx, 0), "");
+	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target};
+	az_pipeline pipeline;
+	CU_ASSERT_TRUE_FATAL(target && module &&
+			     az_parse_pipeline(ctx, &ctx->arena, "p",
+				     "widen-activations,select-kernels,pack-weights,plan-memory",
+				     &pipeline) &&
+			     az_pipeline_run(module, &pipeline, &env));
+	return module;
+}
+
+static const az_layer_cost *layer_at(const az_cost *cost, const char *op, uint32_t nth)
+{
+	for (uint32_t i = 0; i < cost->layer_count; i++)
+		if (strcmp(cost->layer[i].op, op) == 0 && nth-- == 0)
+			return &cost->layer[i];
+	CU_FAIL_FATAL("no such layer");
+	return NULL;
+}
+
+static void check_elem(az_elem e, const char *text)
+{
+	char name[16];
+	CHECK_TEXT(az_elem_print(name, e), text);
+}
+
+static void layers(void)
+{
+	az_ctx *ctx = az_ctx_new();
+	az_module *module = placed(ctx, network);
+	az_cost cost;
+	CU_ASSERT_TRUE_FATAL(az_backend_cost.measure(&az_backend_cost, module, &ctx->arena, &cost));
+	const az_layer_cost *first = layer_at(&cost, "conv", 0),
+			    *second = layer_at(&cost, "conv", 1);
+	check_elem(first->weight_elem, "i4");
+	check_elem(first->input_elem, "u4");
+	check_elem(first->output_elem, "u4");
+	CHECK_TEXT(first->weight_kind, "affine");
+	CHECK_TEXT(first->weight_scales, "channel");
+	CU_ASSERT_EQUAL(first->parameters, 8 * 72 + 8);
+	CU_ASSERT_EQUAL(first->macs, 100 * 8 * 72);
+	CU_ASSERT_EQUAL(first->bitops, first->macs * 16);
+	CU_ASSERT_TRUE(first->pixels);
+	CU_ASSERT_TRUE(first->weight_bytes >= 8 * 72 / 2);
+	CU_ASSERT_TRUE(first->code_bytes > 0);
+	check_elem(second->input_elem, "u4");
+	const az_layer_cost *product = layer_at(&cost, "matmul", 0);
+	CHECK_TEXT(product->weight_kind, "bipolar");
+	CHECK_TEXT(product->weight_scales, "");
+	check_elem(product->input_elem, "u8");
+	CU_ASSERT_FALSE(product->pixels);
+	CU_ASSERT_EQUAL(product->macs, 8 * 16);
+	az_module_free(module);
+	az_ctx_free(ctx);
+}
+
+/* Bytes of the layers are those of the sections, but for what fills up to alignments. */
+static void sums(void)
+{
+	az_ctx *ctx = az_ctx_new();
+	az_module *module = placed(ctx, network);
+	az_cost cost;
+	CU_ASSERT_TRUE_FATAL(az_backend_cost.measure(&az_backend_cost, module, &ctx->arena, &cost));
+	uint64_t text = cost.entry_bytes, weights = 0, constants = 0, macs = 0;
+	for (uint32_t i = 0; i < cost.layer_count; i++) {
+		const az_layer_cost *l = &cost.layer[i];
+		CU_ASSERT_TRUE(l->code_bytes > 0 || l->code_shared);
+		text += l->code_bytes;
+		weights += l->weight_bytes;
+		constants += l->constant_bytes;
+		macs += l->macs;
+	}
+	uint64_t room = 64 * (cost.layer_count + 1);
+	CU_ASSERT_TRUE(text <= cost.text_bytes && cost.text_bytes <= text + room);
+	CU_ASSERT_TRUE(weights <= cost.weight_bytes && cost.weight_bytes <= weights + room);
+	CU_ASSERT_TRUE(constants <= cost.constant_bytes);
+	CU_ASSERT_EQUAL(cost.rodata_bytes,
+		cost.weight_bytes + cost.constant_bytes + cost.literal_bytes);
+	CU_ASSERT_EQUAL(macs, cost.macs);
+	CU_ASSERT_EQUAL(cost.input_bytes, 4 * 12 * 12 * 8);
+	CU_ASSERT_EQUAL(cost.output_bytes, 16);
+	az_module_free(module);
+	az_ctx_free(ctx);
+}
+
+/* One function and one constant for two equal layers: counted once, and said so. */
+static void shared(void)
+{
+	az_ctx *ctx = az_ctx_new();
+	az_module *module = placed(ctx,
+		"adze 1 module \"t\" stage canonical\n\nconst @k : f32[4,4] = splat 2\n\n"
+		"func @main(%x: f32[1,4]) -> (\"y\": f32[1,4]) {\n"
+		"  %1 = matmul %x, @k : f32[1,4]\n  %2 = matmul %1, @k : f32[1,4]\n"
+		"  %3 = matmul %2, @k : f32[1,4]\n  return %3\n}\n");
+	az_cost cost;
+	CU_ASSERT_TRUE_FATAL(az_backend_cost.measure(&az_backend_cost, module, &ctx->arena, &cost));
+	CU_ASSERT_EQUAL_FATAL(cost.layer_count, 3);
+	CU_ASSERT_FALSE(cost.layer[0].code_shared || cost.layer[0].weights_shared);
+	for (uint32_t i = 1; i < 3; i++) {
+		CU_ASSERT_TRUE(cost.layer[i].code_shared && cost.layer[i].weights_shared);
+		CU_ASSERT_EQUAL(cost.layer[i].code_bytes + cost.layer[i].weight_bytes, 0);
+	}
+	CHECK_TEXT(cost.layer[0].weight_kind, "float");
+	az_module_free(module);
+	az_ctx_free(ctx);
+}
+
+static const char *write_file(az_ctx *ctx, const char *text)
+{
+	char *path = unit_path(ctx, "rates");
+	CU_ASSERT_TRUE_FATAL(az_file_write(ctx, path, text, strlen(text), false));
+	return path;
+}
+
+static void rates(void)
+{
+	az_ctx *ctx = az_ctx_new();
+	az_module *module = placed(ctx, network);
+	const char *path = write_file(ctx,
+		"# made up\nCOST(avx2, conv, 8, 8, 10)\n  COST( avx2, conv, 8, 4, 5 ) \r\n\n"
+		"COST(avx2, row, 8, 8, 1)\nCOST(avx2, row, 8, 1, 2)\n");
+	az_cost_table table;
+	CU_ASSERT_TRUE_FATAL(az_cost_table_read(ctx, &ctx->arena, path, &table));
+	CU_ASSERT_EQUAL(table.count, 4);
+	unlink(path);
+	az_cost_api api = az_backend_cost;
+	api.table = &table;
+	az_cost cost;
+	CU_ASSERT_TRUE_FATAL(api.measure(&api, module, &ctx->arena, &cost));
+	const az_layer_cost *conv = layer_at(&cost, "conv", 0), *row = layer_at(&cost, "matmul", 0);
+	double work = (double)conv->macs * 1e-9;
+	CU_ASSERT_TRUE(conv->seconds > work / 5 && conv->seconds < work / 5 + 1e-6);
+	CU_ASSERT_TRUE(conv->seconds_at8 > work / 10 && conv->seconds_at8 < work / 10 + 1e-6);
+	CU_ASSERT_TRUE(az_layer_is_slower(conv));
+	CU_ASSERT_FALSE(az_layer_is_slower(row));
+	CU_ASSERT_EQUAL(cost.slower, 2);
+	az_module_free(module);
+	az_ctx_free(ctx);
+}
+
+static void refused_rates(void)
+{
+	static const char *const texts[] = {"", "# nothing\n", "COST(avx2, conv, 8, 8)\n",
+		"COST(avx2, conv, 8, 8, -1)\n", "COST(avx2, conv, 8, 8, nan)\n",
+		"COST(avx2, conv, 8, 8, 1) and more\n", "COST(avx2, conv, -8, 8, 1)\n",
+		"COST(a_word_longer_than_any, conv, 8, 8, 1)\n", "hello\n"};
+	for (size_t i = 0; i < AZ_COUNT(texts); i++) {
+		az_ctx *ctx = az_ctx_new();
+		az_cost_table table;
+		const char *path = write_file(ctx, texts[i]);
+		CU_ASSERT_FALSE(az_cost_table_read(ctx, &ctx->arena, path, &table));
+		CU_ASSERT_EQUAL(ctx->diag.error_count, 1);
+		unlink(path);
+		CU_ASSERT_FALSE(az_cost_table_read(ctx, &ctx->arena, path, &table));
+		az_ctx_free(ctx);
+	}
+}
+
+void test_cost(void)
+{
+	unit_suite("cost", AZ_CASES({"layers", layers}, {"sums", sums}, {"shared", shared},
+				   {"rates from a file", rates}, {"refused rates", refused_rates}));
+}
