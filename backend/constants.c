@@ -70,11 +70,16 @@ static const az_op *only_op(const az_use *use)
 
 bool az_param_is_weights(const az_func *func, uint32_t index)
 {
-	const az_op *op = only_op(func->params.v[index]->uses);
+	const az_value *value = func->params.v[index];
+	const az_op *op = only_op(value->uses);
+	for (; op && (op->code == AZ_OP_lookup || op->code == AZ_OP_dequantize) &&
+		op->args[0].value == value;
+		op = only_op(value->uses))
+		value = op->results[0];
 	return op &&
 	       (op->code == AZ_OP_conv || op->code == AZ_OP_conv_transpose ||
 		       op->code == AZ_OP_matmul) &&
-	       op->args[1].value == func->params.v[index];
+	       op->args[1].value == value;
 }
 
 LLVMValueRef az_constants_operand(az_constants *c, const az_op *call, const az_kernel *kernel,

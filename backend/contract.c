@@ -24,7 +24,9 @@ static uint32_t param_index(const az_value *value)
 
 static bool read_operands(const az_op *op, az_contract *c)
 {
-	const az_value *x = az_op_arg(op, 0), *w = az_op_arg(op, 1), *bias = az_op_arg(op, 2);
+	const az_value *x = az_op_arg(op, 0), *w = NULL, *bias = az_op_arg(op, 2);
+	if (!az_decode_read(op, &c->decode, &w))
+		return false;
 	c->x = param_index(x);
 	c->w = param_index(w);
 	c->bias = param_index(bias);
@@ -33,11 +35,13 @@ static bool read_operands(const az_op *op, az_contract *c)
 	c->x_elem = x->type->elem;
 	c->w_elem = w->type->elem;
 	az_elem result = op->results[0]->type->elem;
-	if (az_contract_takes_inputs(c->x_elem) && az_contract_takes_weights(c->w_elem) &&
+	bool plain = c->decode.scale == UINT32_MAX;
+	if (plain && az_contract_takes_inputs(c->x_elem) && az_contract_takes_weights(c->w_elem) &&
 		az_elem_equal(result, AZ_I32))
 		return true;
 	c->is_float = true;
-	return az_elem_equal(c->x_elem, AZ_F32) && az_elem_equal(c->w_elem, AZ_F32);
+	return az_elem_equal(c->x_elem, AZ_F32) &&
+	       (plain ? az_elem_equal(c->w_elem, AZ_F32) : az_contract_takes_weights(c->w_elem));
 }
 
 static bool read_conv(const az_op *op, az_contract *c)
@@ -158,10 +162,21 @@ uint64_t az_contract_weight_index(const az_contract *c, int64_t o, int64_t kh, i
 	return (uint64_t)(((o * c->kernel_h + kh) * c->kernel_w + kw) * c->group_in + i);
 }
 
-int64_t az_contract_weight(const az_contract *c, const az_const *w, int64_t o, int64_t kh,
+int64_t az_contract_stored(const az_contract *c, const az_const *w, int64_t o, int64_t kh,
 	int64_t kw, int64_t i)
 {
 	return az_const_get_int(w, az_contract_weight_index(c, o, kh, kw, i));
+}
+
+int64_t az_contract_weight(const az_contract *c, const az_const *w, int64_t o, int64_t kh,
+	int64_t kw, int64_t i)
+{
+	int64_t v = az_contract_stored(c, w, o, kh, kw, i);
+	if (!c->decode.book)
+		return v;
+	bool bipolar = c->w_elem.kind == AZ_KIND_BIPOLAR;
+	return az_const_get_int(c->decode.book,
+		(uint64_t)(bipolar ? v > 0 : v - az_elem_min(c->w_elem)));
 }
 
 int64_t az_contract_weight_shift(const az_contract *c, const az_const *w)

@@ -31,6 +31,16 @@ enum {
 	AZ_TILE_CONTRACT_COUNT,
 };
 
+/* How stored weights become the anchor's: looked up, dequantized, both, neither (backend/decode.c). Indices
+ * of parameters, UINT32_MAX: none. A scale (and zero point) is one number; or there is one per output channel
+ * and row, where rows are groups of `group` input channels of every tap, or the whole (group 0). */
+typedef struct az_decode {
+	uint32_t table, scale, zero;
+	az_elem table_elem;
+	int64_t group;
+	const az_const *book; /* the table, once az_decode_bind has been called */
+} az_decode;
+
 typedef struct az_contract {
 	const az_op *anchor; /* conv or matmul */
 	az_elem x_elem, w_elem;
@@ -44,6 +54,7 @@ typedef struct az_contract {
 	int64_t group_in, group_out; /* channels of one group */
 	int64_t taps, run;           /* per kernel row: runs, and elements of each */
 	int64_t zx, zw;
+	az_decode decode;
 	az_epilogue epilogue;
 } az_contract;
 
@@ -114,6 +125,16 @@ void az_dot_step(az_dot_kit *kit, LLVMValueRef *acc, az_dot_operand x, az_dot_op
 LLVMValueRef az_dot_finish(az_dot_kit *kit, const LLVMValueRef *acc);
 LLVMValueRef az_dot_zero(az_dot_kit *kit);
 
+/* What decoding needs in registers. */
+typedef struct az_decoder {
+	az_emitter *e;
+	const az_contract *c;
+	const LLVMValueRef *params;
+	uint32_t lanes;
+	uint32_t reach;         /* entries that one permutation reaches; 0: there is none */
+	LLVMValueRef table[32]; /* its parts */
+} az_decoder;
+
 /* One function being emitted. */
 typedef struct az_contract_code {
 	az_emitter *e;
@@ -129,6 +150,8 @@ typedef struct az_contract_code {
 		sums; /* i32 per pixel of the tile, already multiplied by d; NULL: not needed */
 	int64_t d;
 	LLVMValueRef offsets; /* of contract_sub.c: a table, made when first needed */
+	LLVMValueRef rows;    /* of contract_wide.c: the same for rows of scales */
+	az_decoder decoder;
 } az_contract_code;
 
 /* A rectangle of output pixels and a block of channels. */
@@ -153,7 +176,10 @@ int64_t az_contract_block_bytes(const az_contract *c, uint32_t granule, uint32_t
 /* The loops over groups, blocks and pixels. */
 void az_contract_nest(az_contract_code *code);
 
-/* Element (output channel, kernel row, kernel column, channel within the group) of the weights. */
+/* Element (output channel, kernel row, kernel column, channel within the group) of the weights: as the
+ * anchor sees it, and as it is stored. */
+int64_t az_contract_stored(const az_contract *c, const az_const *w, int64_t o, int64_t kh,
+	int64_t kw, int64_t i);
 int64_t az_contract_weight(const az_contract *c, const az_const *w, int64_t o, int64_t kh,
 	int64_t kw, int64_t i);
 uint64_t az_contract_weight_index(const az_contract *c, int64_t o, int64_t kh, int64_t kw,
@@ -171,6 +197,42 @@ int64_t az_sub_block_bytes(const az_contract *c, uint32_t granule, uint32_t lane
 void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
 void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule,
 	int64_t nr, az_arena *arena, const void **data, size_t *size);
+
+/* Lanes of a vector of outputs, at most those given: the widest that does not leave most of it empty. */
+uint32_t az_contract_lanes(const az_contract *c, uint32_t lanes);
+/* --- Weights that are decoded (backend/decode.c) --- */
+
+/* Reads operand 1 of op through lookup and dequantize down to a parameter; false when it is nothing of the
+ * kind that kernels decode. */
+bool az_decode_read(const az_op *op, az_decode *out, const az_value **stored);
+/* Gives the contraction the constants behind the parameters; false when one is no constant. */
+bool az_decode_bind(az_contract *c, az_value *const *args);
+/* Floats times weights of 1 to 8 bits? */
+bool az_contract_is_wide(const az_contract *c);
+/* Rows of scales, and the row of an input. */
+int64_t az_decode_rows(const az_contract *c);
+int64_t az_decode_row(const az_contract *c, int64_t kh, int64_t kw, int64_t i);
+/* The bytes of parameter `index` as emitters read them: scales as f32 [row][channel], zero points as the f32
+ * 2^23 + zero - lowest stored number, tables as f32. *size stays 0 for any other parameter. */
+void az_decode_pack(const az_contract *c, az_value *const *args, uint32_t index, az_arena *arena,
+	const void **data, size_t *size);
+
+/* Loads what all weights need; at the beginning of the function. */
+void az_decode_begin(az_decoder *d, az_emitter *e, const az_contract *c, const LLVMValueRef *params,
+	uint32_t lanes);
+/* Scale and zero point (NULL: none) of the channels from `channel` on in a row; i64 both. */
+LLVMValueRef az_decode_scale(az_decoder *d, LLVMValueRef row, LLVMValueRef channel);
+LLVMValueRef az_decode_zero(az_decoder *d, LLVMValueRef row, LLVMValueRef channel);
+/* Reals of stored numbers less the lowest (i32 lanes, only the low bits count). */
+LLVMValueRef az_decode_real(az_decoder *d, LLVMValueRef stored, LLVMValueRef scale,
+	LLVMValueRef zero);
+
+/* Floats times packed weights (contract_wide.c), as the functions above. */
+int64_t az_wide_channel_bytes(const az_contract *c);
+void az_wide_limit(const az_contract *c, az_tile *tile);
+void az_wide_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
+void az_wide_pack(const az_contract *c, const az_const *w, uint32_t lanes, int64_t nr,
+	az_arena *arena, const void **data, size_t *size);
 
 /* The tile for `registers` vector registers. `sums`: activation sums are needed. */
 void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile);

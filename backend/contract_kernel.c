@@ -14,13 +14,16 @@ bool az_contract_match(const az_target *target, const az_func *func, az_value *c
 	if (!az_contract_read(func, &c) || c.batched)
 		return false;
 	const az_const *w = az_value_const(args[c.w]);
-	if (!w || (!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias]))))
+	if (!w || !az_decode_bind(&c, args) ||
+		(!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias]))))
 		return false;
 	/* There is no bipolar zero to fill a granule with. */
 	uint32_t granule = az_form_granule(az_contract_form(target, &c));
 	if (c.w_elem.kind == AZ_KIND_BIPOLAR && c.run % granule)
 		return false;
 	az_contract_tile(&c, target, tile);
+	if (az_contract_is_wide(&c))
+		az_wide_limit(&c, tile);
 	if (!c.is_float) {
 		/* The weights as signed bytes less their zero point, or the activations' sums. */
 		bool fits = az_contract_weight_shift(&c, w) == c.zw;
@@ -62,6 +65,7 @@ bool az_contract_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 		int64_t pixels = tile->v[AZ_TILE_H] * tile->v[AZ_TILE_W];
 		code.sums = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i32, (uint64_t)pixels), "sums");
 	}
+	az_decode_begin(&code.decoder, e, &c, params, lanes);
 	az_epilogue_border(e, &c.epilogue, params[func->params.count]);
 	az_contract_nest(&code);
 	return true;
@@ -154,7 +158,7 @@ bool az_contract_pack(const az_target *target, const az_func *func, az_value *co
 {
 	az_contract c;
 	*size = 0;
-	if (!az_contract_read(func, &c))
+	if (!az_contract_read(func, &c) || !az_decode_bind(&c, args))
 		return az_error(func->module->ctx, func->loc,
 			"@%s does not fit kernel \"contract\"", func->name);
 	az_dot_form form = az_contract_form(target, &c);
@@ -164,7 +168,10 @@ bool az_contract_pack(const az_target *target, const az_func *func, az_value *co
 	p.elem_bytes = c.is_float ? 4 : 1;
 	p.nr = tile->v[AZ_TILE_NR];
 	p.shift = kept_less(&c, tile);
-	if (index == c.w && az_contract_is_sub(&c))
+	az_decode_pack(&c, args, index, arena, data, size);
+	if (index == c.w && az_contract_is_wide(&c))
+		az_wide_pack(&c, p.w, p.lanes, p.nr, arena, data, size);
+	else if (index == c.w && az_contract_is_sub(&c))
 		az_sub_pack(&c, p.w, p.lanes, p.granule, p.nr, arena, data, size);
 	else if (index == c.w)
 		pack_weights(&p, arena, data, size);

@@ -123,6 +123,8 @@ static void sums_inner(az_contract_code *code, az_patch *p)
 static int64_t group_bytes(const az_contract_code *code)
 {
 	const az_contract *c = code->c;
+	if (az_contract_is_wide(c))
+		return az_wide_channel_bytes(c) * c->group_out;
 	int64_t vectors = (c->group_out + code->kit.lanes - 1) / code->kit.lanes;
 	return az_contract_block_bytes(c, code->kit.granule, code->kit.lanes, code->kit.w_bytes,
 		vectors);

@@ -14,6 +14,8 @@ int64_t az_contract_granules(const az_contract *c, uint32_t granule)
 int64_t az_contract_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes,
 	uint32_t elem_bytes, int64_t vectors)
 {
+	if (az_contract_is_wide(c))
+		return az_wide_channel_bytes(c) * vectors * lanes;
 	if (az_contract_is_sub(c))
 		return az_sub_block_bytes(c, granule, lanes, vectors);
 	return c->kernel_h * c->taps * az_contract_granules(c, granule) * vectors * lanes *
@@ -169,7 +171,9 @@ void az_contract_patch(az_contract_code *code, const az_patch *p)
 			for (uint32_t part = 0; part < kit->parts; part++)
 				acc[(m * p->vectors + j) * kit->parts + part] = start;
 	}
-	if (az_contract_is_sub(code->c))
+	if (az_contract_is_wide(code->c))
+		az_wide_steps(code, p, count, acc);
+	else if (az_contract_is_sub(code->c))
 		az_sub_steps(code, p, count, acc);
 	else
 		rows_loop(code, p, count, acc);

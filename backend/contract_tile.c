@@ -14,7 +14,18 @@ static int64_t ceil_div(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
-/* Lanes of a vector of outputs: the widest that does not leave most of it empty. */
+uint32_t az_contract_lanes(const az_contract *c, uint32_t lanes)
+{
+	while (lanes > 4) {
+		int64_t wide = ceil_div(c->group_out, lanes) * lanes;
+		int64_t narrow = ceil_div(c->group_out, lanes / 2) * (lanes / 2);
+		if (narrow * 4 > wide * 3)
+			break;
+		lanes /= 2;
+	}
+	return lanes;
+}
+
 static uint32_t pick_lanes(const az_contract *c, const az_target *target, az_dot_form form)
 {
 	/* The vector unit of ARMv7 flushes subnormals: strict float is scalar there. */
@@ -32,14 +43,7 @@ static uint32_t pick_lanes(const az_contract *c, const az_target *target, az_dot
 	}
 	if (form == AZ_FORM_SDOT || form == AZ_FORM_SMULL)
 		lanes = 4;
-	while (lanes > 4) {
-		int64_t wide = ceil_div(c->group_out, lanes) * lanes;
-		int64_t narrow = ceil_div(c->group_out, lanes / 2) * (lanes / 2);
-		if (narrow * 4 > wide * 3)
-			break;
-		lanes /= 2;
-	}
-	return lanes;
+	return az_contract_lanes(c, lanes);
 }
 
 /* Registers that are neither accumulators nor weights. */

@@ -27,7 +27,8 @@ bool az_depthwise_match(const az_target *target, const az_func *func, az_value *
 	az_tile *tile)
 {
 	az_contract c;
-	if (!read(func, &c) || !az_value_const(args[c.w]) || input_columns(&c, 1) > COLUMNS_MAX)
+	if (!read(func, &c) || !az_decode_bind(&c, args) || !az_value_const(args[c.w]) ||
+		input_columns(&c, 1) > COLUMNS_MAX)
 		return false;
 	if (!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias])))
 		return false;
@@ -36,7 +37,7 @@ bool az_depthwise_match(const az_target *target, const az_func *func, az_value *
 	while (lanes > 4 && c.channels <= lanes / 2)
 		lanes /= 2;
 	/* Empty lanes of the last block would be stored where weights are packed. */
-	while (az_contract_is_sub(&c) && lanes > 4 &&
+	while (c.w_elem.bits <= 8 && lanes > 4 &&
 		(c.channels + lanes - 1) / lanes * lanes * 32 > c.channels * 33)
 		lanes /= 2;
 	int64_t w = target->vector_registers >= 32 ? 8 : 4;
@@ -65,6 +66,7 @@ typedef struct dw_code {
 	const LLVMValueRef *params;
 	az_epilogue_code ep;
 	uint32_t lanes, elem, w_elem; /* bytes of an element */
+	az_decoder decoder;
 } dw_code;
 
 /* Bytes as 16-bit lanes, signed; u16 as 32-bit lanes; i16 and floats as they are. */
@@ -109,6 +111,18 @@ static LLVMValueRef multiply_add(dw_code *code, LLVMValueRef x, LLVMValueRef w, 
 	return LLVMBuildAdd(e->b, acc, product, "");
 }
 
+/* The packed weight of a tap as a real number. */
+static LLVMValueRef real_weight(dw_code *code, const az_dw_patch *r, LLVMValueRef tap)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	LLVMValueRef u = az_dw_sub_stored(e, c, code->params[c->w], tap, r->block, code->lanes);
+	u = LLVMBuildZExt(e->b, u, az_vec_type(e->i32, code->lanes), "");
+	LLVMValueRef row = c->decode.group > 0 ? tap : az_index(e, 0);
+	return az_decode_real(&code->decoder, u, az_decode_scale(&code->decoder, row, r->channel),
+		az_decode_zero(&code->decoder, row, r->channel));
+}
+
 /* Tap kw of kernel row kh. */
 static LLVMValueRef tap_weight(dw_code *code, const az_dw_patch *r, LLVMValueRef kh, int64_t kw)
 {
@@ -116,7 +130,9 @@ static LLVMValueRef tap_weight(dw_code *code, const az_dw_patch *r, LLVMValueRef
 	const az_contract *c = code->c;
 	LLVMValueRef base = code->params[c->w];
 	LLVMValueRef tap = az_add(e, az_mul(e, kh, c->kernel_w), az_index(e, kw));
-	if (!c->is_float && az_contract_is_sub(c))
+	if (az_contract_is_wide(c))
+		return real_weight(code, r, tap);
+	if (az_contract_is_sub(c))
 		return az_dw_sub_weight(e, c, base, tap, r->block, code->lanes);
 	LLVMValueRef at = az_add(e, az_mul(e, tap, c->channels), r->channel);
 	return load_weight(code, az_at(e, base, az_mul(e, at, code->w_elem)));
@@ -185,6 +201,7 @@ bool az_depthwise_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	code.ep = (az_epilogue_code){
 		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[TILE_SAFE] != 0};
 	az_allow_vectors(e, code.lanes * 4);
+	az_decode_begin(&code.decoder, e, &c, params, code.lanes);
 	az_epilogue_border(e, &c.epilogue, params[func->params.count]);
 	az_dw_nest(e, &c, params[c.x], tile->v[TILE_W], code.lanes, emit_row, &code);
 	return true;
@@ -213,11 +230,12 @@ bool az_depthwise_pack(const az_target *target, const az_func *func, az_value *c
 	(void)target;
 	az_contract c;
 	*size = 0;
-	if (!read(func, &c))
+	if (!read(func, &c) || !az_decode_bind(&c, args))
 		return az_error(func->module->ctx, func->loc,
 			"@%s does not fit kernel \"depthwise\"", func->name);
 	az_const *w = az_value_const(args[c.w]);
-	if (index == c.w && !c.is_float && az_contract_is_sub(&c))
+	az_decode_pack(&c, args, index, arena, data, size);
+	if (index == c.w && (az_contract_is_wide(&c) || az_contract_is_sub(&c)))
 		az_dw_sub_pack(&c, w, (uint32_t)tile->v[TILE_LANES], arena, data, size);
 	else if (index == c.w)
 		pack_weights(&c, w, arena, data, size);

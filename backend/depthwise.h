@@ -27,6 +27,9 @@ void az_dw_nest(az_emitter *e, const az_contract *c, LLVMValueRef x, int64_t ste
 
 /* Weights of fewer than 8 bits: steps are (tap, block of `lanes` channels), blocks innermost; 8 / p steps
  * share a vector of bytes of a plane of p bits (backend/depthwise_sub.c). */
+/* Stored numbers less the lowest, and what they are for the dot product: i16 lanes. */
+LLVMValueRef az_dw_sub_stored(az_emitter *e, const az_contract *c, LLVMValueRef base,
+	LLVMValueRef tap, LLVMValueRef block, uint32_t lanes);
 LLVMValueRef az_dw_sub_weight(az_emitter *e, const az_contract *c, LLVMValueRef base,
 	LLVMValueRef tap, LLVMValueRef block, uint32_t lanes);
 void az_dw_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, az_arena *arena,

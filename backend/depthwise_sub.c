@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Weights of fewer than 8 bits of convolutions with one filter per channel. A step is one tap of one block
- * of `lanes` channels; steps run over blocks, then taps. A width is a sum of planes of 4, 2 and 1 bits, and a
+ * of `lanes` channels; steps run over blocks, then taps. A width is a sum of planes of 4, 2 and 1 bits (or 8), and a
  * plane of p bits keeps step s in bits [s p mod 8, + p) of vector s p / 8 of bytes. Planes follow one another,
  * low bits first. So nothing is lost but the lanes of the last block and the end of the last vector.
  *
@@ -36,12 +36,12 @@ static LLVMValueRef field(az_emitter *e, LLVMValueRef plane, LLVMValueRef step, 
 	return LLVMBuildAnd(e->b, x, az_int(e, wide, (1 << bits) - 1), "");
 }
 
-LLVMValueRef az_dw_sub_weight(az_emitter *e, const az_contract *c, LLVMValueRef base,
+LLVMValueRef az_dw_sub_stored(az_emitter *e, const az_contract *c, LLVMValueRef base,
 	LLVMValueRef tap, LLVMValueRef block, uint32_t lanes)
 {
 	LLVMValueRef step = az_add(e, az_mul(e, tap, block_count(c, lanes)), block), u = NULL;
 	LLVMTypeRef wide = az_vec_type(e->i16, lanes);
-	for (uint32_t size = 4, low = 0; size; size /= 2) {
+	for (uint32_t size = 8, low = 0; size; size /= 2) {
 		if (!(c->w_elem.bits & size))
 			continue;
 		LLVMValueRef part = field(e, base, step, size, lanes);
@@ -51,6 +51,14 @@ LLVMValueRef az_dw_sub_weight(az_emitter *e, const az_contract *c, LLVMValueRef 
 		base = az_at_const(e, base, plane_bytes(c, lanes, size));
 		low += size;
 	}
+	return u;
+}
+
+LLVMValueRef az_dw_sub_weight(az_emitter *e, const az_contract *c, LLVMValueRef base,
+	LLVMValueRef tap, LLVMValueRef block, uint32_t lanes)
+{
+	LLVMTypeRef wide = az_vec_type(e->i16, lanes);
+	LLVMValueRef u = az_dw_sub_stored(e, c, base, tap, block, lanes);
 	if (c->w_elem.kind == AZ_KIND_BIPOLAR) /* 0, 1 to -1, 1 */
 		return LLVMBuildSub(e->b, LLVMBuildAdd(e->b, u, u, ""), az_int(e, wide, 1), "");
 	int64_t offset = c->zw - az_elem_min(c->w_elem);
@@ -61,7 +69,7 @@ LLVMValueRef az_dw_sub_weight(az_emitter *e, const az_contract *c, LLVMValueRef 
 
 static uint32_t stored(const az_contract *c, const az_const *w, int64_t channel, int64_t tap)
 {
-	int64_t v = az_contract_weight(c, w, channel, tap / c->kernel_w, tap % c->kernel_w, 0);
+	int64_t v = az_contract_stored(c, w, channel, tap / c->kernel_w, tap % c->kernel_w, 0);
 	return c->w_elem.kind == AZ_KIND_BIPOLAR ? v > 0 : (uint32_t)(v - az_elem_min(c->w_elem));
 }
 
@@ -84,13 +92,13 @@ void az_dw_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, az_
 	const void **data, size_t *size)
 {
 	int64_t bytes = 0;
-	for (uint32_t bits = 4; bits; bits /= 2)
+	for (uint32_t bits = 8; bits; bits /= 2)
 		if (c->w_elem.bits & bits)
 			bytes += plane_bytes(c, lanes, bits);
 	uint8_t *out = az_arena_alloc(arena, (size_t)bytes, 64);
 	*data = out;
 	*size = (size_t)bytes;
-	for (uint32_t bits = 4, low = 0; bits; bits /= 2) {
+	for (uint32_t bits = 8, low = 0; bits; bits /= 2) {
 		if (!(c->w_elem.bits & bits))
 			continue;
 		put_plane(c, w, lanes, bits, low, out);

@@ -128,6 +128,18 @@ void az_fill_bytes(az_emitter *e, LLVMValueRef to, uint8_t byte, int64_t size, u
 	move_bytes(e, to, NULL, byte, size, align);
 }
 
+LLVMValueRef az_constant_table(az_emitter *e, LLVMTypeRef elem, LLVMValueRef *v, uint64_t count,
+	const char *name)
+{
+	LLVMValueRef values = LLVMConstArray2(elem, v, count);
+	LLVMValueRef table = LLVMAddGlobal(e->module, LLVMTypeOf(values), name);
+	LLVMSetInitializer(table, values);
+	LLVMSetGlobalConstant(table, 1);
+	LLVMSetLinkage(table, LLVMPrivateLinkage);
+	LLVMSetAlignment(table, LLVMGetIntTypeWidth(elem) / 8);
+	return table;
+}
+
 LLVMValueRef az_add(az_emitter *e, LLVMValueRef a, LLVMValueRef b)
 {
 	if (LLVMIsAConstantInt(a) && LLVMConstIntGetSExtValue(a) == 0)

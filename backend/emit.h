@@ -45,6 +45,10 @@ void az_store(az_emitter *e, LLVMValueRef value, LLVMValueRef at, uint32_t align
 void az_copy_bytes(az_emitter *e, LLVMValueRef to, LLVMValueRef from, int64_t size, uint32_t align);
 void az_fill_bytes(az_emitter *e, LLVMValueRef to, uint8_t byte, int64_t size, uint32_t align);
 
+/* A private table of constants, aligned to an element. */
+LLVMValueRef az_constant_table(az_emitter *e, LLVMTypeRef elem, LLVMValueRef *v, uint64_t count,
+	const char *name);
+
 /* i64 arithmetic that folds constants. */
 LLVMValueRef az_add(az_emitter *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef az_mul(az_emitter *e, LLVMValueRef a, int64_t by);

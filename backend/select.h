@@ -23,6 +23,10 @@ typedef AZ_VEC(az_group *) az_group_list;
 /* Makes padding explicit and gives integer contractions a bias. */
 bool az_select_prepare(az_pass_ctx *pass) AZ_NODISCARD;
 
+/* Does the operation only say what constant weights mean: a dequantize or lookup that one contraction reads as
+ * its weights? It goes with the contraction, whose kernel decodes them in registers. */
+bool az_decodes_weights(const az_op *op);
+
 /* Is it left in main: a view? */
 bool az_stays_in_main(const az_op *op);
 

@@ -61,15 +61,22 @@ az_func *az_group_outline(const az_group *group, az_module *module, az_arena *ar
 	az_func_move_before(func, last->func);
 	az_map map = {0}, inner = {0};
 	mark_inner(group, &inner, arena);
-	/* The anchor first: its operands lead. */
+	/* The anchor first: its operands lead. What decodes its weights must stand before it. */
 	az_op_list ordered = {0};
+	for (uint32_t i = 0; group->anchor && group->ops.v[i] != group->anchor; i++)
+		if (az_decodes_weights(group->ops.v[i]))
+			az_vec_push(arena, &ordered, group->ops.v[i]);
+	uint32_t decoders = ordered.count;
 	if (group->anchor)
 		az_vec_push(arena, &ordered, group->anchor);
 	for (uint32_t i = 0; i < group->ops.count; i++)
-		if (group->ops.v[i] != group->anchor)
+		if (group->ops.v[i] != group->anchor && !az_decodes_weights(group->ops.v[i]))
 			az_vec_push(arena, &ordered, group->ops.v[i]);
+	if (group->anchor)
+		add_params(group->anchor, func, &inner, arena, args);
 	for (uint32_t i = 0; i < ordered.count; i++)
-		add_params(ordered.v[i], func, &inner, arena, args);
+		if (i < decoders || ordered.v[i] != group->anchor)
+			add_params(ordered.v[i], func, &inner, arena, args);
 	for (uint32_t i = 0; i < args->count; i++)
 		az_map_put(arena, &map, args->v[i], func->params.v[i]);
 	az_builder at = {func, NULL, AZ_LOC_NONE};

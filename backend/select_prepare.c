@@ -8,11 +8,33 @@
 
 #include <string.h>
 
+/* A copy of what makes operand i for every further reader, when it may be what decodes weights. */
+static bool decode_apart(az_op *op, uint32_t i)
+{
+	az_value *w = op->args[i].value;
+	az_op *maker = az_value_op(w);
+	if (!maker || (maker->code != AZ_OP_dequantize && maker->code != AZ_OP_lookup))
+		return true;
+	const az_op *deeper = az_value_op(maker->args[0].value);
+	if (deeper ? deeper->code != AZ_OP_lookup : !az_value_is_const(maker->args[0].value))
+		return true;
+	if (w->uses->next) {
+		az_map map = {0};
+		az_builder at = {op->func, op, maker->loc};
+		maker = az_op_clone(&at, maker, &map);
+		if (!maker)
+			return false;
+		az_op_set_arg(op, i, maker->results[0]);
+	}
+	return !deeper || decode_apart(maker, 0);
+}
+
 /* What the fast kernels compute: f32, or 8 or 16 bits times at most 8 into i32; constant weights. */
 static bool is_fast(const az_op *op)
 {
 	az_elem x = op->args[0].value->type->elem, w = op->args[1].value->type->elem;
-	if (!az_value_is_const(op->args[1].value))
+	const az_op *maker = az_value_op(op->args[1].value);
+	if (maker ? !az_decodes_weights(maker) : !az_value_is_const(op->args[1].value))
 		return false;
 	if (az_elem_equal(x, AZ_F32) && az_elem_equal(w, AZ_F32))
 		return true;
@@ -130,7 +152,11 @@ bool az_select_prepare(az_pass_ctx *pass)
 				return false;
 			continue;
 		}
-		if ((op->code != AZ_OP_conv && op->code != AZ_OP_matmul) || !is_fast(op))
+		if (op->code != AZ_OP_conv && op->code != AZ_OP_matmul)
+			continue;
+		if (!decode_apart(op, 1))
+			return false;
+		if (!is_fast(op))
 			continue;
 		if (op->code == AZ_OP_conv && !make_padding_explicit(op))
 			return false;
