@@ -61,8 +61,9 @@ static bool add_op(az_chain *c, const az_op *op)
 		if (args[k].from == AZ_FROM_ANCHOR &&
 			(!c->anchor || value != c->anchor->results[0]))
 			return false;
-		/* A table must lie in memory. */
-		if (op->code == AZ_OP_lookup && k == 1 && args[k].from != AZ_FROM_OUTSIDE)
+		/* Tables and levels must lie in memory. */
+		if ((op->code == AZ_OP_lookup || op->code == AZ_OP_threshold) && k > 0 &&
+			args[k].from != AZ_FROM_OUTSIDE)
 			return false;
 	}
 	c->op[c->op_count++] = op;
@@ -194,12 +195,28 @@ static void axis_view(az_view *view, int64_t axis, uint32_t rank, uint32_t space
 	view->stride[space - rank + (uint32_t)AZ_MAX(at, 0)] = 1;
 }
 
+static bool is_table(const az_op *op, uint32_t k)
+{
+	return op->code == AZ_OP_lookup && k == 1;
+}
+
+static bool is_levels(const az_op *op, uint32_t k)
+{
+	return op->code == AZ_OP_threshold && k == 1;
+}
+
 /* The view of operand k of op, whose first operand has the shape that the axis counts in. */
-static void operand_view(az_view *view, const az_op *op, uint32_t k, const az_type *type,
-	uint32_t space)
+static void operand_view(az_ctx *ctx, az_view *view, const az_op *op, uint32_t k,
+	const az_type *type, uint32_t space)
 {
 	const az_type *x = az_op_arg(op, 0)->type;
 	int64_t axis, group = 0;
+	if (is_levels(op, k)) {
+		/* The first level of every channel. */
+		int64_t channels = type->dim[1];
+		az_view_broadcast(view, NULL, az_type_get(ctx, type->elem, 1, &channels), space);
+		return;
+	}
 	az_view_broadcast(view, NULL, type, space);
 	switch (op->code) {
 	case AZ_OP_quantize:
@@ -253,9 +270,9 @@ void az_chain_bind(az_emitter *e, az_chain *c, const LLVMValueRef *params)
 			if (!arg->value || arg->from != AZ_FROM_OUTSIDE)
 				continue;
 			az_const *constant = az_value_const(arg->value);
-			bool table = op->code == AZ_OP_lookup && k == 1;
-			operand_view(&arg->view, op, k, arg->value->type, c->shape->rank);
-			if (constant && constant->splat && !table)
+			bool table = is_table(op, k);
+			operand_view(e->ctx, &arg->view, op, k, arg->value->type, c->shape->rank);
+			if (constant && constant->splat && !table && !is_levels(op, k))
 				arg->view.constant = const_scalar(e, constant);
 			else
 				arg->view.base = az_chain_base(e, c->func, arg->value, params);
@@ -271,7 +288,7 @@ uint32_t az_chain_views(az_chain *c, az_view **views, uint32_t max)
 	for (uint32_t i = 0; i < c->op_count; i++) {
 		for (uint32_t k = 0; k < c->op[i]->arg_count; k++) {
 			az_chain_arg *arg = &c->arg[i][k];
-			bool table = c->op[i]->code == AZ_OP_lookup && k == 1;
+			bool table = is_table(c->op[i], k);
 			if (arg->value && arg->from == AZ_FROM_OUTSIDE && !table && count < max)
 				views[count++] = &arg->view;
 		}
@@ -283,11 +300,6 @@ uint32_t az_chain_views(az_chain *c, az_view **views, uint32_t max)
 
 /* --- Evaluation ------------------------------------------------------------------------------------------ */
 
-static bool is_table(const az_op *op, uint32_t k)
-{
-	return op->code == AZ_OP_lookup && k == 1;
-}
-
 void az_chain_row(az_emitter *e, az_chain *c, const az_place *place)
 {
 	az_place one = *place;
@@ -296,7 +308,8 @@ void az_chain_row(az_emitter *e, az_chain *c, const az_place *place)
 		for (uint32_t k = 0; k < c->op[i]->arg_count; k++) {
 			az_chain_arg *arg = &c->arg[i][k];
 			arg->hoisted = NULL;
-			if (!arg->value || arg->from != AZ_FROM_OUTSIDE || is_table(c->op[i], k))
+			if (!arg->value || arg->from != AZ_FROM_OUTSIDE || is_table(c->op[i], k) ||
+				is_levels(c->op[i], k))
 				continue;
 			if (!arg->view.constant && az_view_is_splat(&arg->view, place->rank))
 				arg->hoisted = az_view_load(e, &arg->view, &one);
@@ -321,13 +334,32 @@ static LLVMValueRef operand(az_emitter *e, const az_chain *c, uint32_t i, uint32
 	return az_view_load(e, &arg->view, place);
 }
 
+/* The operands of a threshold as az_expr wants them. */
+static void load_levels(az_emitter *e, const az_chain *c, uint32_t i, const az_place *place,
+	const LLVMValueRef *made, LLVMValueRef anchor, LLVMValueRef *args)
+{
+	const az_chain_arg *arg = &c->arg[i][1];
+	const az_type *type = arg->value->type;
+	args[0] = operand(e, c, i, 0, place, made, anchor);
+	args[AZ_EXPR_FLIP] =
+		c->op[i]->arg_count > 2 ? operand(e, c, i, 2, place, made, anchor) : NULL;
+	az_view row = arg->view;
+	for (int64_t level = 0; level < type->dim[0]; level++) {
+		row.offset = arg->view.offset + level * type->dim[1];
+		args[AZ_EXPR_LEVELS + level] = az_view_load(e, &row, place);
+	}
+}
+
 bool az_chain_finish(az_emitter *e, az_chain *c, const az_place *place, LLVMValueRef anchor)
 {
 	LLVMValueRef made[AZ_CHAIN_OPS];
 	for (uint32_t i = 0; i < c->op_count; i++) {
-		LLVMValueRef args[AZ_CHAIN_ARGS];
-		for (uint32_t k = 0; k < c->op[i]->arg_count; k++)
-			args[k] = operand(e, c, i, k, place, made, anchor);
+		LLVMValueRef args[AZ_EXPR_ARGS];
+		if (c->op[i]->code == AZ_OP_threshold)
+			load_levels(e, c, i, place, made, anchor, args);
+		else
+			for (uint32_t k = 0; k < c->op[i]->arg_count; k++)
+				args[k] = operand(e, c, i, k, place, made, anchor);
 		made[i] = az_expr(e, c->op[i], args);
 		if (!made[i])
 			return false;
@@ -387,6 +419,7 @@ static bool is_strict_float(const az_op *op)
 	case AZ_OP_requantize: /* the product of an integer and a normal scale is normal or zero */
 	case AZ_OP_dequantize:
 	case AZ_OP_lookup:
+	case AZ_OP_threshold:
 	case AZ_OP_where:
 	case AZ_OP_transpose:
 	case AZ_OP_slice:

@@ -70,6 +70,13 @@ static bool read_value(az_epilogue *ep, const az_value *value)
 		ep->spread[table->index] = AZ_SPREAD_TABLE;
 		return read_value(ep, op->args[0].value);
 	}
+	if (op->code == AZ_OP_threshold) {
+		const az_value *levels = op->args[1].value, *flip = az_op_arg(op, 2);
+		if (levels->kind != AZ_VALUE_PARAM || levels->index >= AZ_EPILOGUE_PARAMS)
+			return false;
+		ep->spread[levels->index] = AZ_SPREAD_LEVELS;
+		return read_value(ep, op->args[0].value) && (!flip || read_value(ep, flip));
+	}
 	for (uint32_t i = 0; i < op->arg_count; i++)
 		if (op->args[i].value && !read_value(ep, op->args[i].value))
 			return false;
@@ -196,6 +203,7 @@ static LLVMValueRef load_param(az_epilogue_code *code, const place *at, const az
 	LLVMValueRef base = code->params[i], index;
 	switch ((az_spread)ep->spread[i]) {
 	case AZ_SPREAD_TABLE:
+	case AZ_SPREAD_LEVELS: /* loaded row by row */
 		return base;
 	case AZ_SPREAD_ONE:
 		if (!code->by_one[i])
@@ -240,6 +248,26 @@ static LLVMValueRef anchor_value(az_epilogue_code *code, LLVMValueRef x)
 	return az_clip(code->e, x, clamp.v[0], clamp.v[1]);
 }
 
+/* Levels of a threshold for the channels of vector j. */
+static void load_levels(az_epilogue_code *code, const place *at, const az_value *levels,
+	LLVMValueRef *out)
+{
+	az_emitter *e = code->e;
+	const az_type *type = levels->type;
+	int64_t bytes = type->elem.bits / 8, channels = type->dim[1];
+	LLVMValueRef base = code->params[levels->index];
+	if (channels > 1) {
+		base = az_at(e, base, az_mul(e, code->channel, bytes));
+		base = az_at_const(e, base, (int64_t)at->j * code->lanes * bytes);
+	}
+	for (int64_t i = 0; i < type->dim[0]; i++) {
+		LLVMValueRef from = az_at_const(e, base, i * channels * bytes);
+		uint32_t lanes = channels > 1 ? code->lanes : 1;
+		LLVMValueRef v = az_load_elems(e, type->elem, from, lanes, (uint32_t)bytes);
+		out[i] = channels > 1 ? v : az_splat(e, v, code->lanes);
+	}
+}
+
 static LLVMValueRef value_at(az_epilogue_code *code, place *at, const az_value *value)
 {
 	if (value == code->ep->anchor->results[0])
@@ -249,8 +277,15 @@ static LLVMValueRef value_at(az_epilogue_code *code, place *at, const az_value *
 	if (at->memo[value->id])
 		return at->memo[value->id];
 	const az_op *op = value->def.op;
-	LLVMValueRef args[3] = {NULL, NULL, NULL};
-	for (uint32_t i = 0; i < op->arg_count && i < AZ_COUNT(args); i++)
+	LLVMValueRef args[AZ_EXPR_ARGS] = {NULL};
+	if (op->code == AZ_OP_threshold) {
+		args[0] = value_at(code, at, op->args[0].value);
+		if (az_op_arg(op, 2))
+			args[AZ_EXPR_FLIP] = value_at(code, at, op->args[2].value);
+		load_levels(code, at, op->args[1].value, args + AZ_EXPR_LEVELS);
+		return at->memo[value->id] = az_expr(code->e, op, args);
+	}
+	for (uint32_t i = 0; i < op->arg_count && i < AZ_EXPR_ARGS; i++)
 		if (op->args[i].value)
 			args[i] = value_at(code, at, op->args[i].value);
 	return at->memo[value->id] = az_expr(code->e, op, args);

@@ -13,7 +13,8 @@ typedef enum az_spread {
 	AZ_SPREAD_ONE,
 	AZ_SPREAD_CHANNEL,
 	AZ_SPREAD_FULL,
-	AZ_SPREAD_TABLE, /* of a lookup */
+	AZ_SPREAD_TABLE,  /* of a lookup */
+	AZ_SPREAD_LEVELS, /* of a threshold: rows of one number or one per channel */
 } az_spread;
 
 #define AZ_EPILOGUE_PARAMS 16

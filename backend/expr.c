@@ -223,6 +223,7 @@ bool az_expr_takes(const az_op *op)
 	case AZ_OP_dequantize:
 	case AZ_OP_requantize:
 	case AZ_OP_lookup:
+	case AZ_OP_threshold:
 	case AZ_OP_batch_norm:
 		return true;
 	default:
@@ -241,6 +242,8 @@ static LLVMValueRef expr(az_emitter *e, const az_op *op, const LLVMValueRef *arg
 		return az_expr_requantize(e, op, args);
 	case AZ_OP_lookup:
 		return az_expr_lookup(e, op, args);
+	case AZ_OP_threshold:
+		return az_expr_threshold(e, op, args);
 	case AZ_OP_batch_norm:
 		return batch_norm(e, op, args);
 	case AZ_OP_cast:

@@ -5,10 +5,11 @@
  *
  * Contract of az_expr(e, op, args): args[i] is operand i of op, already in register form and already
  * broadcast: every argument has the same number of lanes, also scales, zero points, slopes and the
- * condition of `where`. Absent optional operands are NULL. The only exception is the table of `lookup`:
- * args[1] is a pointer to its packed entries. The result is the register form of op's result; f16 and
- * bf16 results are rounded to their grid, integers are wrapped to their width, so that storing and loading
- * it again changes nothing.
+ * condition of `where`. Absent optional operands are NULL. There are two exceptions: the table of `lookup`,
+ * whose args[1] is a pointer to its packed entries, and `threshold`, which has its flip (or NULL) at
+ * AZ_EXPR_FLIP and its levels, one by one, from AZ_EXPR_LEVELS on. The result is the register form of
+ * op's result; f16 and bf16 results are rounded to their grid, integers are wrapped to their width, so
+ * that storing and loading it again changes nothing.
  *
  * Nothing here becomes a library call on any target: rounding is done with the magic number or a
  * conversion instruction, 64-bit conversions and divisions on 32-bit ARM with integer code. */
@@ -76,6 +77,7 @@ LLVMValueRef az_expr_quantize(az_emitter *e, const az_op *op, const LLVMValueRef
 LLVMValueRef az_expr_dequantize(az_emitter *e, const az_op *op, const LLVMValueRef *args);
 LLVMValueRef az_expr_requantize(az_emitter *e, const az_op *op, const LLVMValueRef *args);
 LLVMValueRef az_expr_lookup(az_emitter *e, const az_op *op, const LLVMValueRef *args);
+LLVMValueRef az_expr_threshold(az_emitter *e, const az_op *op, const LLVMValueRef *args);
 LLVMValueRef az_cast(az_emitter *e, az_elem from, az_elem to, LLVMValueRef x);
 
 /* Integer division and remainder as `div` and `mod` define them: x / 0 is 0. */
@@ -91,6 +93,9 @@ LLVMValueRef az_math_unary(az_emitter *e, const az_op *op, LLVMValueRef x);
 LLVMValueRef az_math_exp(az_emitter *e, LLVMValueRef x);
 LLVMValueRef az_math_log(az_emitter *e, LLVMValueRef x);
 LLVMValueRef az_math_pow(az_emitter *e, LLVMValueRef x, LLVMValueRef y);
+
+/* Which operand of `threshold` az_expr wants at args[i]: its level i - AZ_EXPR_LEVELS. */
+enum { AZ_EXPR_FLIP = 1, AZ_EXPR_LEVELS = 2, AZ_EXPR_ARGS = AZ_EXPR_LEVELS + AZ_LEVELS_MAX };
 
 /* Is op one that az_expr takes? */
 bool az_expr_takes(const az_op *op);

@@ -161,3 +161,22 @@ LLVMValueRef az_expr_lookup(az_emitter *e, const az_op *op, const LLVMValueRef *
 	}
 	return out;
 }
+
+/* A comparison that holds is -1 as an integer. */
+LLVMValueRef az_expr_threshold(az_emitter *e, const az_op *op, const LLVMValueRef *args)
+{
+	const az_attrs_threshold *attr = &op->attr.threshold;
+	LLVMValueRef x = args[0];
+	if (args[AZ_EXPR_FLIP])
+		x = LLVMBuildXor(e->b, x, args[AZ_EXPR_FLIP], "");
+	int64_t levels = op->args[1].value->type->dim[0];
+	LLVMTypeRef type = az_type_like(e->i32, x);
+	LLVMValueRef minus = az_int(e, type, 0);
+	for (int64_t i = 0; i < levels; i++) {
+		LLVMValueRef over = az_icmp(e, LLVMIntSGE, x, args[AZ_EXPR_LEVELS + i]);
+		minus = LLVMBuildAdd(e->b, minus, LLVMBuildSExt(e->b, over, type, ""), "");
+	}
+	if (attr->step == 2)
+		minus = LLVMBuildAdd(e->b, minus, minus, "");
+	return LLVMBuildSub(e->b, az_int(e, type, attr->base), minus, "");
+}

@@ -160,6 +160,42 @@ bool az_infer_lookup(az_infer *in)
 	return az_infer_one(in, table->elem, x->rank, x->dim);
 }
 
+bool az_infer_threshold(az_infer *in)
+{
+	if (!az_infer_begin(in))
+		return false;
+	const az_attrs_threshold *attr = &in->op->attr.threshold;
+	const az_type *acc = az_infer_arg(in, 0), *levels = az_infer_arg(in, 1),
+		      *flip = az_infer_arg(in, 2);
+	if (!az_elem_is_integer(acc->elem) || !az_elem_is_signed(acc->elem) ||
+		acc->elem.bits < 32 || acc->rank < 1)
+		return az_infer_error(in, "the accumulator must be i32 or i64, not %s",
+			az_infer_elem(in, acc->elem));
+	if (!az_infer_same_elem(in, acc, levels) || (flip && !az_infer_same_elem(in, acc, flip)))
+		return false;
+	int64_t channels = acc->dim[acc->rank - 1];
+	if (levels->rank != 2 || levels->dim[0] > AZ_LEVELS_MAX ||
+		(levels->dim[1] != 1 && levels->dim[1] != channels))
+		return az_infer_error(in,
+			"levels %s must be at most %d for each of %lld channels or for all",
+			az_infer_shape(in, levels), AZ_LEVELS_MAX, (long long)channels);
+	if (flip && (flip->rank != 1 || (flip->dim[0] != 1 && flip->dim[0] != channels)))
+		return az_infer_error(in, "flip %s must be one number or one for each channel",
+			az_infer_shape(in, flip));
+	if (!check_stored(in, in->want))
+		return false;
+	bool bipolar = in->want.kind == AZ_KIND_BIPOLAR;
+	if (attr->step < 1 || attr->step > 2 || (bipolar && attr->step != 2))
+		return az_infer_error(in, "step = %lld must be 1 or 2, and 2 for bipolar results",
+			(long long)attr->step);
+	if (attr->base < az_elem_min(in->want) || attr->base > az_elem_max(in->want) ||
+		attr->base + attr->step * levels->dim[0] > az_elem_max(in->want))
+		return az_infer_error(in, "results from %lld in %lld steps of %lld leave %s",
+			(long long)attr->base, (long long)levels->dim[0], (long long)attr->step,
+			az_infer_elem(in, in->want));
+	return az_infer_one(in, in->want, acc->rank, acc->dim);
+}
+
 bool az_infer_cast(az_infer *in)
 {
 	if (!az_infer_begin(in))

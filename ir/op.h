@@ -36,6 +36,9 @@ typedef struct az_infer {
 	const az_type **result; /* room for AZ_ARGS_MAX */
 } az_infer;
 
+/* Levels per channel of `threshold`: results of up to 4 bits. */
+#define AZ_LEVELS_MAX 15
+
 typedef bool az_infer_hook(az_infer *in);
 
 /* Several operations share a family: the repeated declarations agree. */

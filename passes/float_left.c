@@ -45,6 +45,7 @@ static bool is_simple(const az_op *op)
 	case AZ_OP_dequantize:
 	case AZ_OP_requantize:
 	case AZ_OP_lookup:
+	case AZ_OP_threshold:
 	case AZ_OP_batch_norm:
 		return true;
 	default:

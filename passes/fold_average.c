@@ -75,7 +75,7 @@ static az_value *build_sum(az_op *op, az_value *q, int64_t zero)
 	az_elem elem = q->type->elem;
 	double largest =
 		fmax((double)(az_elem_max(elem) - zero), (double)(zero - az_elem_min(elem)));
-	bool narrow = most_terms(op) * largest < 0x1p31;
+	bool narrow = most_terms(op) * largest < 0x1p31 - 2; /* as contractions */
 	az_attrs attrs;
 	az_opcode code = op->code == AZ_OP_reduce ? AZ_OP_reduce : AZ_OP_sum_pool;
 	az_attrs_init(code, &attrs);
@@ -126,7 +126,7 @@ bool az_fold_average(az_op *op, az_arena *scratch)
 		return false;
 	const az_op *dq = az_plain_dequantized(op->args[0].value, &x);
 	az_value *layer = op->results[0];
-	if (!dq || !layer->uses)
+	if (!dq || !layer->uses || dq->args[0].value->type->elem.kind == AZ_KIND_BIPOLAR)
 		return false;
 	for (const az_use *use = layer->uses; use; use = use->next) {
 		if (!az_plain_quantize(use->user, &y))

@@ -183,7 +183,8 @@ static az_value *build_acc(contraction *c)
 		attrs.matmul.clamp.count = 0;
 		break;
 	}
-	az_elem elem = bound(c) < 0x1p31 ? AZ_I32 : AZ_I64;
+	/* No accumulator takes the two outermost numbers: thresholds mean "never" by them. */
+	az_elem elem = bound(c) < 0x1p31 - 2 ? AZ_I32 : AZ_I64;
 	az_value *args[3] = {
 		c->x->args[0].value, c->stored ? &c->stored->value : c->w->args[0].value, NULL};
 	if (c->bias)

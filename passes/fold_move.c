@@ -39,6 +39,8 @@ static bool stored_padding(const az_op *op, const az_params *p, az_elem elem, az
 {
 	if (op->code != AZ_OP_pad || op->attr.pad.mode != AZ_padding_constant)
 		return true;
+	if (elem.kind == AZ_KIND_BIPOLAR)
+		return false;
 	float scale = az_params_scale(p, 0), value = op->attr.pad.value;
 	int64_t zero = az_params_zero(p, 0);
 	int64_t stored = az_quantize_one(value, scale, zero, az_elem_min(elem), az_elem_max(elem));
@@ -147,6 +149,8 @@ bool az_fold_clip(az_op *op)
 		return false;
 	az_value *q = dq->args[0].value;
 	az_elem elem = q->type->elem;
+	if (elem.kind == AZ_KIND_BIPOLAR)
+		return false;
 	float scale = az_params_scale(&x, 0);
 	int64_t zero = az_params_zero(&x, 0), least = az_elem_min(elem), most = az_elem_max(elem);
 	int64_t clamp[2] = {az_quantize_one(clip->attr.clip.lo, scale, zero, least, most),
@@ -250,6 +254,8 @@ static const void *table_of(az_func *func, const chain *c, const az_type *in_typ
 	az_func_add_result(func, "y", last->results[0]);
 	az_tensor in = az_tensor_new(scratch, in_type), out;
 	int64_t count = in_type->dim[0], lowest = az_elem_min(in_type->elem);
+	if (in_type->elem.kind == AZ_KIND_BIPOLAR)
+		lowest = 0; /* by its stored bit */
 	for (int64_t i = 0; i < count; i++)
 		az_bits_set(in.data, (uint64_t)i, in_type->elem.bits, (uint64_t)(lowest + i));
 	return az_eval_func(func, scratch, &in, &out) ? out.data : NULL;

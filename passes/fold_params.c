@@ -46,9 +46,11 @@ bool az_params_equal(const az_params *a, const az_params *b)
 az_op *az_dequantized(const az_value *value, az_params *out)
 {
 	az_op *op = az_def_is(value, AZ_OP_dequantize);
-	bool fits = op && az_elem_equal(value->type->elem, AZ_F32) &&
-		    az_elem_is_integer(op->args[0].value->type->elem) && az_params_of(op, out);
-	return fits ? op : NULL;
+	if (!op || !az_elem_equal(value->type->elem, AZ_F32))
+		return NULL;
+	az_elem elem = op->args[0].value->type->elem;
+	bool fits = az_elem_is_integer(elem) || elem.kind == AZ_KIND_BIPOLAR;
+	return fits && az_params_of(op, out) ? op : NULL;
 }
 
 az_op *az_plain_dequantized(const az_value *value, az_params *out)

@@ -17,6 +17,7 @@
  *   clip within one quantizer        on the stored numbers, and into the requantize before it
  *   element-wise in one operand      a table of at most 256 entries, computed by the interpreter
  *   quantize of dequantize           nothing, when both have the same parameters
+ *   an accumulator to 4 bits         comparisons with integer levels, whatever monotone chain leads there
  *
  * Element-wise operations on two quantized values keep their definition (dequantize, compute, quantize)
  * and are fused by the backend.
@@ -34,7 +35,7 @@ static bool fold(az_op *op, az_arena *scratch)
 	switch (op->code) {
 	case AZ_OP_quantize:
 		return az_fold_cancel(op) || az_fold_concat(op, scratch) || az_fold_clip(op) ||
-		       az_fold_lookup(op, scratch);
+		       az_fold_lookup(op, scratch) || az_fold_threshold(op, scratch);
 	case AZ_OP_conv:
 	case AZ_OP_conv_transpose:
 	case AZ_OP_matmul:

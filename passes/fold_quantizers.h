@@ -18,7 +18,7 @@ int64_t az_params_zero(const az_params *p, int64_t c);
 /* Both per tensor and the same numbers. */
 bool az_params_equal(const az_params *a, const az_params *b);
 
-/* The dequantize (constant parameters, f32) that makes the value, else NULL. */
+/* The dequantize (of integers or bipolar, constant parameters, f32) that makes the value, else NULL. */
 az_op *az_dequantized(const az_value *value, az_params *out);
 /* Is op a quantize, per tensor, constant parameters, rounding to even, not clamped? */
 bool az_plain_quantize(const az_op *op, az_params *out);
@@ -39,5 +39,7 @@ bool az_fold_clip(az_op *op); /* quantize (clip (dequantize q)) -> clip q */
 bool az_fold_lookup(az_op *op, az_arena *scratch); /* quantize (f (dequantize q)) -> lookup q */
 bool az_fold_contraction(az_op *op, az_arena *scratch);
 bool az_fold_average(az_op *op, az_arena *scratch);
+/* quantize (chain (dequantize acc)) to at most 4 bits -> threshold acc */
+bool az_fold_threshold(az_op *op, az_arena *scratch);
 
 #endif

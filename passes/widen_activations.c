@@ -95,15 +95,17 @@ static void narrow_clamp(az_module *module, az_ints *clamp, az_elem e)
 	*clamp = az_ints_copy(module, 2, v);
 }
 
-/* quantize or requantize again, with bytes as its result. */
+/* quantize, requantize or threshold again, with bytes as its result. */
 static bool remake(widener *w, az_op *op)
 {
 	az_value *old = op->results[0], *args[3];
 	const az_type *was = old->type;
 	az_attrs attrs = op->attr;
-	narrow_clamp(w->main->module,
-		op->code == AZ_OP_quantize ? &attrs.quantize.clamp : &attrs.requantize.clamp,
-		was->elem);
+	if (op->code != AZ_OP_threshold) /* which counts up from its base in any type */
+		narrow_clamp(w->main->module,
+			op->code == AZ_OP_quantize ? &attrs.quantize.clamp
+						   : &attrs.requantize.clamp,
+			was->elem);
 	for (uint32_t i = 0; i < op->arg_count; i++)
 		args[i] = az_op_arg(op, i);
 	az_builder at = az_before(op);
@@ -202,9 +204,9 @@ static bool widen(widener *w, az_op *op)
 		return false;
 	if (op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize)
 		widen_zero(w, op);
-	if (op->result_count == 1 && (op->code == AZ_OP_quantize || op->code == AZ_OP_requantize) &&
-		is_narrow(op->results[0]->type->elem) &&
-		op->results[0]->type->elem.kind != AZ_KIND_BIPOLAR)
+	bool quantizes = (op->code == AZ_OP_quantize || op->code == AZ_OP_requantize) &&
+			 op->results[0]->type->elem.kind != AZ_KIND_BIPOLAR;
+	if ((quantizes || op->code == AZ_OP_threshold) && is_narrow(op->results[0]->type->elem))
 		return remake(w, op);
 	for (uint32_t i = 0; i < op->result_count; i++)
 		if (is_narrow(op->results[i]->type->elem) && !cast_after(w, op->results[i]))

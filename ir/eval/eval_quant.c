@@ -200,6 +200,32 @@ bool az_eval_lookup(az_eval *e)
 	return true;
 }
 
+bool az_eval_threshold(az_eval *e)
+{
+	const az_attrs_threshold *attr = &e->op->attr.threshold;
+	const az_type *levels = e->args[1]->type;
+	az_wide acc = az_wide_load(e->scratch, e->args[0]);
+	az_wide level = az_wide_load(e->scratch, e->args[1]), flip = {0};
+	if (e->op->arg_count > 2 && e->args[2])
+		flip = az_wide_load(e->scratch, e->args[2]);
+	az_wide y = az_wide_result(e->scratch, &e->results[0]);
+	const az_type *type = e->args[0]->type;
+	uint64_t channels = (uint64_t)type->dim[type->rank - 1];
+	uint64_t columns = (uint64_t)levels->dim[1];
+	for (uint64_t i = 0; i < y.count; i++) {
+		uint64_t c = i % channels, column = columns == 1 ? 0 : c;
+		int64_t x = acc.i[i];
+		if (flip.count)
+			x ^= flip.i[flip.count == 1 ? 0 : c];
+		int64_t count = 0;
+		for (uint64_t k = 0; k < (uint64_t)levels->dim[0]; k++)
+			count += level.i[k * columns + column] <= x;
+		y.i[i] = attr->base + attr->step * count;
+	}
+	az_wide_store(&y, &e->results[0]);
+	return true;
+}
+
 /* Truncates and saturates; NaN gives 0. Limits of 64 bits round up to a power of two as doubles. */
 static int64_t float_to_int(double v, az_elem to)
 {

@@ -138,6 +138,34 @@ static void lookup(void)
 		.result = "error: lookup: table u8[3] must have 4 entries for u2\n");
 }
 
+static void set_levels(az_attrs *a)
+{
+	a->threshold.base = -1;
+}
+
+static void set_bipolar(az_attrs *a)
+{
+	a->threshold.base = -1;
+	a->threshold.step = 2;
+}
+
+static void threshold(void)
+{
+	/* Two channels; levels 0 and 3, and -5 and 5 of the second, which falls: ~x. */
+	CHECK(set_levels, .code = AZ_OP_threshold, .want = "i2",
+		ARGS("i32[4,2] -1 4 0 -6 2 -5 3 5", "i32[2,2] 0 -5 3 5", "i32[2] 0 -1"),
+		.result = "i2[4,2] -1 0 0 1 0 0 1 -1");
+	CHECK(set_bipolar, .code = AZ_OP_threshold, .want = "bipolar",
+		ARGS("i64[3] 5 6 7", "i64[1,1] 6"), .result = "bipolar[3] -1 1 1");
+	CHECK(NULL, .code = AZ_OP_threshold, .want = "u1", ARGS("i32[1] 0", "i32[2,1] 0 1"),
+		.result = "error: threshold: results from 0 in 2 steps of 1 leave u1\n");
+	CHECK(NULL, .code = AZ_OP_threshold, .want = "u8", ARGS("i32[3] 0 0 0", "i32[1,2] 0 1"),
+		.result = "error: threshold: levels i32[1,2] must be at most 15 for each of 3 "
+			  "channels or for all\n");
+	CHECK(NULL, .code = AZ_OP_threshold, .want = "u8", ARGS("i8[1] 0", "i8[1,1] 0"),
+		.result = "error: threshold: the accumulator must be i32 or i64, not i8\n");
+}
+
 static void cast(void)
 {
 	CHECK(NULL, .code = AZ_OP_cast, .want = "u8", ARGS("f32[5] -1.9 300 nan 1.9 -0.5"),
@@ -160,5 +188,5 @@ void test_eval_quant(void)
 	unit_suite("eval_quant",
 		AZ_CASES({"quantize", quantize}, {"quantize along axes", quantize_axes},
 			{"dequantize", dequantize}, {"requantize", requantize}, {"lookup", lookup},
-			{"cast", cast}));
+			{"threshold", threshold}, {"cast", cast}));
 }
