@@ -18,6 +18,29 @@ bool az_stays_in_main(const az_op *op)
 	return (az_op_table[op->code].traits & AZ_TRAIT_VIEW) != 0;
 }
 
+static const az_op *only_user(const az_value *value)
+{
+	const az_use *use = value->uses;
+	return use && !use->next ? use->user : NULL;
+}
+
+bool az_decodes_weights(const az_op *op)
+{
+	if (op->code != AZ_OP_dequantize && op->code != AZ_OP_lookup)
+		return false;
+	const az_op *user = only_user(op->results[0]);
+	for (uint32_t i = 1; i < op->arg_count; i++)
+		if (op->args[i].value && !az_value_is_const(op->args[i].value))
+			return false;
+	const az_op *maker = az_value_op(op->args[0].value);
+	if (maker ? !az_decodes_weights(maker) : !az_value_is_const(op->args[0].value))
+		return false;
+	if (user && op->code == AZ_OP_lookup && user->code == AZ_OP_dequantize)
+		return user->args[0].value == op->results[0];
+	return user && (user->code == AZ_OP_conv || user->code == AZ_OP_matmul) &&
+	       user->args[1].value == op->results[0];
+}
+
 static bool same_shape(const az_type *a, const az_type *b)
 {
 	return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim) == 0;
@@ -147,6 +170,31 @@ static bool takes_pad(const az_group *group, const az_op *pad)
 	}
 }
 
+/* What decodes the weights of the group's contraction goes before it. */
+static void add_decoders(az_group *group, const az_op *anchor, az_map *group_of, az_arena *arena)
+{
+	az_op *last = anchor->arg_count > 1 && anchor->args[1].value
+			      ? az_value_op(anchor->args[1].value)
+			      : NULL;
+	if (!last || !az_decodes_weights(last))
+		return;
+	az_op *first = az_value_op(last->args[0].value);
+	if (first)
+		add_op(group, first, group_of, arena);
+	add_op(group, last, group_of, arena);
+}
+
+/* Is it in the group of the contraction that reads it? Not when that must stand alone. */
+static bool goes_with_reader(const az_op *op, const az_map *barrier)
+{
+	if (!az_decodes_weights(op))
+		return false;
+	const az_op *user = only_user(op->results[0]);
+	if (user->code == AZ_OP_dequantize)
+		user = only_user(user->results[0]);
+	return !az_map_get(barrier, user);
+}
+
 void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena, az_group_list *out)
 {
 	az_map group_of = {0}, order = {0};
@@ -155,6 +203,8 @@ void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena,
 	for (uint32_t i = 0; i < ops->count; i++) {
 		az_op *op = ops->v[i];
 		az_group *group = NULL;
+		if (goes_with_reader(op, barrier))
+			continue;
 		bool starts = az_map_get(barrier, op) != NULL, elementwise = is_elementwise(op);
 		if (!starts && elementwise && !sub_byte(op->results[0]))
 			group = join(op, &order, &group_of, arena);
@@ -167,6 +217,8 @@ void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena,
 			group = az_new(arena, az_group);
 			group->anchor = elementwise ? NULL : op;
 			az_vec_push(arena, out, group);
+			if (!starts && group->anchor)
+				add_decoders(group, op, &group_of, arena);
 		}
 		add_op(group, op, &group_of, arena);
 		if (op->code == AZ_OP_pad)
