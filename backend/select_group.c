@@ -118,6 +118,24 @@ static uint32_t streamed_operands(const az_op *op)
 	}
 }
 
+/* Stored integers lie in memory between two groups, not the floats that they stand for: a dequantize at the
+ * end of `from` goes to the group that reads it. */
+static void hand_over(az_group *to, az_group *from, const az_map *order, az_map *group_of,
+	az_arena *arena)
+{
+	az_op *last = from->ops.v[from->ops.count - 1];
+	az_value *stored = last->args[0].value;
+	if (last->code != AZ_OP_dequantize || last == from->anchor ||
+		stored->type->elem.bits > 16 || sub_byte(stored) ||
+		outside_operands(to) + last->arg_count >= GROUP_PARAMS_MAX)
+		return;
+	az_group alone = {0};
+	az_vec_push(arena, &alone.ops, last);
+	from->ops.count--;
+	from->tail = stored;
+	absorb(to, &alone, order, group_of, arena);
+}
+
 static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena *arena)
 {
 	az_group *into = NULL;
@@ -133,6 +151,8 @@ static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena
 		if (into->anchor && group->anchor) {
 			bool later = (uintptr_t)az_map_get(order, group->anchor) >
 				     (uintptr_t)az_map_get(order, into->anchor);
+			hand_over(later ? group : into, later ? into : group, order, group_of,
+				arena);
 			into = later ? group : into;
 		} else if (outside_operands(into) + outside_operands(group) < GROUP_PARAMS_MAX) {
 			absorb(into, group, order, group_of, arena);

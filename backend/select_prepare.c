@@ -4,6 +4,7 @@
  * their border, and a producer can write it), integer contractions get a bias for corrections to go into,
  * and transposes that move no byte become reshapes. */
 #include "backend/contract.h"
+#include "backend/expr.h"
 #include "backend/select.h"
 
 #include <string.h>
@@ -142,11 +143,37 @@ static bool reshape_instead(az_op *op)
 	return true;
 }
 
+/* Of stored integers that several element-wise operations read as floats each gets its own dequantize: that
+ * costs a multiplication in a register, floats in memory cost four times the integers. */
+static bool dequantize_for_each(az_op *op)
+{
+	az_value *made = op->results[0], *args[3];
+	if (az_value_is_const(op->args[0].value) || op->args[0].value->type->elem.bits > 16)
+		return true;
+	for (const az_use *use = made->uses; use; use = use->next)
+		if (!use->user || !az_expr_takes(use->user) || use->index > 2)
+			return true;
+	while (made->uses && made->uses->next) {
+		const az_use *use = made->uses;
+		for (uint32_t i = 0; i < op->arg_count; i++)
+			args[i] = op->args[i].value;
+		az_builder at = {op->func, use->user, op->loc};
+		az_value *copy = az_build(&at, AZ_OP_dequantize, op->arg_count, args, &op->attr,
+			made->type->elem);
+		if (!copy)
+			return false;
+		az_op_set_arg(use->user, use->index, copy);
+	}
+	return true;
+}
+
 bool az_select_prepare(az_pass_ctx *pass)
 {
 	az_func *func = az_module_main(pass->module);
 	for (az_op *op = func->first, *next; op; op = next) {
 		next = op->next;
+		if (op->code == AZ_OP_dequantize && !dequantize_for_each(op))
+			return false;
 		if (op->code == AZ_OP_transpose && moves_nothing(op)) {
 			if (!reshape_instead(op))
 				return false;

@@ -110,11 +110,14 @@ static void add(survey *s, const az_op *op, const char *layer, const char *reaso
 	az_vec_push(s->arena, s->out, entry);
 }
 
-static const char *layer_of(const az_op *op)
+/* `at` stands in main; operations of functions that it calls have no names of their own. */
+static const char *layer_of(const az_op *op, const az_op *at)
 {
 	if (op->loc.node && op->loc.node[0])
 		return op->loc.node;
-	return op->result_count && op->results[0]->name ? op->results[0]->name : "";
+	if (at->loc.node && at->loc.node[0])
+		return at->loc.node;
+	return at->result_count && at->results[0]->name ? at->results[0]->name : "";
 }
 
 static bool reads_float(const az_op *op)
@@ -127,17 +130,17 @@ static bool reads_float(const az_op *op)
 }
 
 /* Operations that join float elements; true when one was found. */
-static bool find_sums(survey *s, const az_op *op)
+static bool find_sums(survey *s, const az_op *op, const az_op *at)
 {
 	bool found = false;
 	if (op->code == AZ_OP_call) {
 		for (const az_op *o = op->attr.call.callee->first; o; o = o->next)
-			found |= find_sums(s, o);
+			found |= find_sums(s, o, at);
 		return found;
 	}
 	if (is_simple(op) || !reads_float(op))
 		return false;
-	add(s, op, layer_of(op),
+	add(s, op, layer_of(op, at),
 		az_arena_printf(s->arena, "%s computes on %s", az_op_table[op->code].name,
 			az_elem_print((char[16]){0}, op->args[0].value->type->elem)));
 	return true;
@@ -164,7 +167,7 @@ static void find_stored(survey *s, const az_op *op)
 			continue;
 		const az_op *by = maker(v);
 		char text[16];
-		add(s, by, layer_of(by),
+		add(s, by, layer_of(by, op),
 			az_arena_printf(s->arena, "%s leaves %s in memory for the next kernel",
 				az_op_table[by->code].name, az_elem_print(text, v->type->elem)));
 		return;
@@ -183,7 +186,7 @@ void az_float_left_find(const az_module *module, az_arena *arena, az_float_left_
 	find_behind(&s);
 	for (const az_op *op = main->first; op; op = op->next) {
 		bool view = (az_op_table[op->code].traits & AZ_TRAIT_VIEW) != 0;
-		if (!find_sums(&s, op) && !view)
+		if (!find_sums(&s, op, op) && !view)
 			find_stored(&s, op);
 	}
 }
