@@ -52,8 +52,8 @@ def sounds():
 class Pictures:
     """Decoded when asked for."""
 
-    def __init__(self, size, scale, shift):
-        self.size, self.scale, self.shift = size, numpy.float32(scale), numpy.float32(shift)
+    def __init__(self, size, divisor, shift):
+        self.size, self.divisor, self.shift = size, numpy.float32(divisor), numpy.float32(shift)
         self.archive = tarfile.open(models.DATA / "imagenet" / "images.tar")
         rows = [line.split("\t") for line in
                 (models.DATA / "imagenet" / "labels.tsv").read_text().splitlines()]
@@ -71,7 +71,7 @@ class Pictures:
         image = Image.open(self.archive.extractfile(member)).convert("RGB")
         if image.size != (self.size, self.size):
             image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        pixels = numpy.asarray(image, numpy.float32) * self.scale - self.shift
+        pixels = numpy.asarray(image, numpy.float32) / self.divisor - self.shift
         return pixels.transpose(2, 0, 1)[None]
 
     def labels(self):
@@ -79,12 +79,12 @@ class Pictures:
 
 
 def signed_pictures(size):
-    pictures = Pictures(size, 1 / 127.5, 1)
+    pictures = Pictures(size, 127.5, 1)
     return pictures, pictures.labels()
 
 
 def plain_pictures(size):
-    return Pictures(size, 1 / 255, 0), None
+    return Pictures(size, 255, 0), None
 
 
 # name, data, samples end to end (the networks without optimizations are slow)
