@@ -26,7 +26,7 @@ endif()
 # Runs the operator tests of ONNX: tests/operators/run.sh.
 add_executable(operator_nodes tests/operators/nodes.c)
 target_compile_options(operator_nodes PRIVATE ${AZ_WARNINGS})
-target_link_libraries(operator_nodes PRIVATE az_frontend)
+target_link_libraries(operator_nodes PRIVATE ${AZ_LIBRARIES})
 
 # Makes the networks of tests/kernels/run.sh.
 add_executable(kernels_net tests/kernels/net.c tests/unit/widths.c)

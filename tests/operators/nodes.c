@@ -2,27 +2,31 @@
  *
  * Runs ONNX backend test cases: each folder named on standard input holds model.onnx and
  * test_data_set_<k>/{input,output}_<i>.pb. The model is imported and interpreted, and the outputs are
- * compared. Operands that decide about shapes are graph inputs in these files; they are made constant
+ * compared; with the argument --native it then goes the default road to code of this machine, which must
+ * give the stored outputs as well. Operands that decide about shapes are graph inputs in these files; they are made constant
  * when the model is refused without: first all inputs but the first, then all.
  *
- * One line per case: "pass", "differs" or "refused", a tab, the operators with opset, a tab, the
+ * One line per case: "pass", "interprets" (and the compiler refuses it), "differs" or "refused", a tab, the operators with opset, a tab, the
  * folder, a tab, the first message. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "base/file.h"
 #include "frontend/onnx.h"
 #include "ir/eval/eval.h"
 #include "ir/verify.h"
+#include "passes/pass.h"
 #include "tests/unit/onnx_writer.h"
 
 #define INPUTS_MAX 64
 
-typedef enum outcome { PASS, DIFFERS, REFUSED } outcome;
+typedef enum outcome { PASS, INTERPRETS, DIFFERS, REFUSED } outcome;
 
-static const char *const words[] = {"pass", "differs", "refused"};
+static bool native;
+static const char *const words[] = {"pass", "interprets", "differs", "refused"};
 
 typedef struct cursor {
 	const uint8_t *at, *end;
@@ -142,8 +146,9 @@ static bool same(const az_tensor *found, const az_tensor *wanted)
 {
 	if (found->type != wanted->type)
 		return false;
-	bool half = az_elem_is_float(wanted->type->elem) && wanted->type->elem.bits == 16;
-	double absolute = half ? 1e-2 : 1e-5, relative = half ? 1e-2 : 1e-3;
+	bool real = az_elem_is_float(wanted->type->elem);
+	bool half = real && wanted->type->elem.bits == 16;
+	double absolute = half ? 1e-2 : 1e-5, relative = !real ? 0 : half ? 1e-2 : 1e-3;
 	for (int64_t i = 0; i < az_type_numel(wanted->type); i++) {
 		double x = az_tensor_get(found, (uint64_t)i),
 		       y = az_tensor_get(wanted, (uint64_t)i);
@@ -176,20 +181,55 @@ static bool read_inputs(az_ctx *ctx, const az_func *f, az_bytes model, const cha
 	return true;
 }
 
-static outcome run_set(az_ctx *ctx, const az_module *module, az_bytes model, const char *folder)
+static bool outputs_same(az_ctx *ctx, const az_func *f, const char *folder, const az_tensor *out)
 {
-	az_tensor in[INPUTS_MAX] = {{0}}, out[INPUTS_MAX] = {{0}}, wanted;
-	const az_func *f = az_module_main(module);
-	if (f->params.count > INPUTS_MAX || f->results.count > INPUTS_MAX ||
-		!read_inputs(ctx, f, model, folder, in) || !az_eval_func(f, &ctx->arena, in, out))
-		return DIFFERS;
+	az_tensor wanted;
 	for (uint32_t i = 0; i < f->results.count; i++) {
 		const char *path = az_arena_printf(&ctx->arena, "%s/output_%u.pb", folder, i);
 		if (!az_onnx_read_tensor(ctx, &ctx->arena, path, &wanted, NULL) ||
 			!same(&out[i], &wanted))
-			return DIFFERS;
+			return false;
 	}
-	return PASS;
+	return true;
+}
+
+/* The default road to code of this machine. */
+static bool compile(az_ctx *ctx, az_module *module)
+{
+	const az_target *target = az_target_get(ctx, NULL, "native", NULL);
+	az_road road = {0};
+	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target};
+	az_pipeline pipeline = {0};
+	char *text = az_road_text(&ctx->arena, module, &road);
+	return target && az_parse_pipeline(ctx, &ctx->arena, "road", text, &pipeline) &&
+	       az_pipeline_run(module, &pipeline, &env);
+}
+
+static outcome run_native(az_ctx *ctx, az_module *module, const char *folder, const az_tensor *in)
+{
+	if (!compile(ctx, module))
+		return INTERPRETS;
+	const az_func *f = az_module_main(module);
+	az_exec *exec = az_backend_jit.compile(module);
+	if (!exec)
+		return INTERPRETS;
+	az_tensor out[INPUTS_MAX] = {{0}};
+	for (uint32_t i = 0; i < f->results.count; i++)
+		out[i] = az_tensor_new(&ctx->arena, f->results.v[i].use->value->type);
+	bool ok = az_backend_jit.run(exec, in, out) && outputs_same(ctx, f, folder, out);
+	az_backend_jit.free(exec);
+	return ok ? PASS : DIFFERS;
+}
+
+static outcome run_set(az_ctx *ctx, az_module *module, az_bytes model, const char *folder)
+{
+	az_tensor in[INPUTS_MAX] = {{0}}, out[INPUTS_MAX] = {{0}};
+	const az_func *f = az_module_main(module);
+	if (f->params.count > INPUTS_MAX || f->results.count > INPUTS_MAX ||
+		!read_inputs(ctx, f, model, folder, in) || !az_eval_func(f, &ctx->arena, in, out) ||
+		!outputs_same(ctx, f, folder, out))
+		return DIFFERS;
+	return native ? run_native(ctx, module, folder, in) : PASS;
 }
 
 /* Binds inputs from `from` on; INPUTS_MAX: none. */
@@ -237,8 +277,9 @@ static void report(const char *folder)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	native = argc > 1 && !strcmp(argv[1], "--native");
 	char line[4096];
 	while (fgets(line, sizeof line, stdin)) {
 		line[strcspn(line, "\n")] = 0;
