@@ -17,7 +17,7 @@ if(unit_tests AND cunit_FOUND)
     string(APPEND rows "SUITE(${name})\n")
   endforeach()
   file(CONFIGURE OUTPUT ${AZ_GEN}/tests/suites.def CONTENT "${rows}" @ONLY)
-  add_executable(unit_tests tests/unit/main.c tests/unit/widths.c ${unit_tests})
+  add_executable(unit_tests tests/unit/main.c tests/unit/widths.c tests/unit/widths_cases.c ${unit_tests})
   target_compile_options(unit_tests PRIVATE ${AZ_WARNINGS})
   target_link_libraries(unit_tests PRIVATE ${AZ_LIBRARIES} PkgConfig::cunit ${AZ_GLPK})
   add_test(NAME unit COMMAND unit_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
@@ -29,7 +29,7 @@ target_compile_options(operator_nodes PRIVATE ${AZ_WARNINGS})
 target_link_libraries(operator_nodes PRIVATE ${AZ_LIBRARIES})
 
 # Makes the networks of tests/kernels/run.sh.
-add_executable(kernels_net tests/kernels/net.c tests/unit/widths.c)
+add_executable(kernels_net tests/kernels/net.c tests/unit/widths.c tests/unit/widths_cases.c)
 target_compile_options(kernels_net PRIVATE ${AZ_WARNINGS})
 target_link_libraries(kernels_net PRIVATE az_ir)
 
