@@ -190,11 +190,11 @@ bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer)
 {
 	az_arena *arena = &pass->scratch;
 	learner l = {.layer = layer, .state = 1};
-	az_patch_plan plan = {az_pass_int(pass, "samples"), PER_SAMPLE, add_rows, &l};
+	az_patch_plan plan = {PER_SAMPLE, add_rows, &l};
 	l.channels = layer->groups * layer->outputs;
 	l.width = layer->groups * layer->inner;
 	l.weights = l.channels * layer->inner;
-	size_t rows = (size_t)az_patch_rows(pass, layer, &plan);
+	size_t rows = (size_t)az_patch_rows(layer, &plan);
 	if (rows == 0)
 		return true;
 	l.x = az_new_array(arena, float, rows *(size_t)l.width);

@@ -80,7 +80,7 @@ bool az_round_gptq(az_pass_ctx *pass, az_round_layer *layer)
 	az_arena *arena = &pass->scratch;
 	size_t n = (size_t)layer->inner;
 	hessian sum = {layer, az_new_array(arena, float, (size_t)layer->groups *n *n)};
-	az_patch_plan plan = {az_pass_int(pass, "samples"), PER_SAMPLE, add_rows, &sum};
+	az_patch_plan plan = {PER_SAMPLE, add_rows, &sum};
 	double *u = az_new_array(arena, double, n *n), *w = az_new_array(arena, double, n);
 	if (!az_patches(pass, layer, &plan))
 		return false;

@@ -14,16 +14,23 @@ typedef struct run {
 	uint64_t samples;
 } run;
 
-/* The clone has the same operations in the same order: the twin of a value stands where it stands. */
-static void add_results(run *r, const az_func *main, az_func *clone)
+az_value **az_twin_values(const az_func *main, const az_func *clone, az_arena *arena)
 {
-	az_arena *arena = &r->pass->scratch;
 	az_value **twin = az_new_array(arena, az_value *, main->value_count + 1u);
 	const az_op *copy = clone->first;
+	for (uint32_t i = 0; i < main->params.count; i++)
+		twin[main->params.v[i]->id] = clone->params.v[i];
 	for (const az_op *op = main->first; op; op = op->next, copy = copy->next) {
 		for (uint32_t i = 0; i < op->result_count; i++)
 			twin[op->results[i]->id] = copy->results[i];
 	}
+	return twin;
+}
+
+static void add_results(run *r, const az_func *main, az_func *clone)
+{
+	az_arena *arena = &r->pass->scratch;
+	az_value **twin = az_twin_values(main, clone, arena);
 	r->result = az_new_array(arena, uint32_t, r->observer->count + 1);
 	for (uint32_t i = 0; i < r->observer->count; i++) {
 		const az_value *value = r->observer->value[i];

@@ -18,4 +18,7 @@ typedef struct az_observer {
  * does not grow with their number. `most` samples, 0: all. Reports, also when there are no samples. */
 bool az_observe(az_pass_ctx *pass, int64_t most, const az_observer *observer) AZ_NODISCARD;
 
+/* By id of a value of main: its twin in a clone, which has the same operations in the same order. */
+az_value **az_twin_values(const az_func *main, const az_func *clone, az_arena *arena);
+
 #endif

@@ -9,6 +9,7 @@
 #define AZ_PASSES_ROUND_H
 
 #include "passes/quantize_plan.h"
+#include "passes/walk.h"
 
 typedef struct az_round_layer {
 	az_op *op;   /* in the module that is changed */
@@ -22,28 +23,30 @@ typedef struct az_round_layer {
 	int32_t *q;              /* stored weights: nearest at first, then what the method chose */
 	float *scale;            /* per output channel */
 	float *bias, *bias_ours; /* per output channel, zero where there is none */
+	az_walk *walk[2];        /* of the float network and of the quantized one */
+	/* Sums over all patches that were shown, [groups][inner], in both networks. */
+	double *sum[2];
+	int64_t rows;
 } az_round_layer;
 
 /* Patches at the same places of the same sample in both networks. */
 typedef void az_patch_fn(void *data, int64_t rows, const float *real, const float *ours);
 
 typedef struct az_patch_plan {
-	int64_t samples, per_sample; /* at most so many samples, so many places of each */
-	az_patch_fn *see;
+	int64_t per_sample; /* so many places of each sample at most */
+	az_patch_fn *see;   /* NULL: only the sums are wanted */
 	void *data;
 } az_patch_plan;
 
-/* Runs both networks up to the layer's input, sample by sample. Reports. */
-bool az_patches(az_pass_ctx *pass, const az_round_layer *layer,
-	const az_patch_plan *plan) AZ_NODISCARD;
-/* Rows that az_patches shows at most. */
-int64_t az_patch_rows(const az_pass_ctx *pass, const az_round_layer *layer,
-	const az_patch_plan *plan);
+/* Runs both networks up to the layer's input, sample by sample; once for each layer. Reports. */
+bool az_patches(az_pass_ctx *pass, az_round_layer *layer, const az_patch_plan *plan) AZ_NODISCARD;
+/* Rows that az_patches shows. */
+int64_t az_patch_rows(const az_round_layer *layer, const az_patch_plan *plan);
 
 /* Ways to choose layer->q. They report. */
 bool az_round_gptq(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;
 bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;
 /* What to add to the biases so that the mean over the samples is the float layer's; per channel. */
-bool az_bias_error(az_pass_ctx *pass, const az_round_layer *layer, float *out) AZ_NODISCARD;
+bool az_bias_error(az_pass_ctx *pass, az_round_layer *layer, float *out) AZ_NODISCARD;
 
 #endif

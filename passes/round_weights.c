@@ -66,7 +66,22 @@ static az_module *make_clone(const az_module *module)
 	return clone;
 }
 
-/* Runs insert-quantizers on the clone with those options that both passes have. */
+/* insert-quantizers for the clone; its memory goes whatever happens. */
+static bool run_insertion(az_pass_ctx *inner)
+{
+	az_ctx *ctx = inner->ctx;
+	AZ_GUARD(ctx, {
+		az_arena_free(&inner->scratch);
+		return false;
+	});
+	bool ok = inner->desc->run(inner);
+	AZ_UNGUARD(ctx);
+	az_arena_free(&inner->scratch);
+	return ok;
+}
+
+/* Runs insert-quantizers on the clone with those options that both passes have, but for `fine`: that would
+ * make two layers of one. */
 static bool quantize(az_pass_ctx *pass, az_module *clone)
 {
 	const az_pass_desc *desc = az_pass_find("insert-quantizers");
@@ -75,7 +90,8 @@ static bool quantize(az_pass_ctx *pass, az_module *clone)
 		az_new_array(&pass->scratch, az_pipeline_option, pass->step->option_count + 1u);
 	for (uint32_t i = 0; i < pass->step->option_count; i++) {
 		for (const az_option_desc *o = desc->options; o->name; o++) {
-			if (strcmp(o->name, pass->step->option[i].key) == 0)
+			if (strcmp(o->name, pass->step->option[i].key) == 0 &&
+				strcmp(o->name, "fine") != 0)
 				common[step.option_count++] = pass->step->option[i];
 		}
 	}
@@ -83,9 +99,7 @@ static bool quantize(az_pass_ctx *pass, az_module *clone)
 	az_pass_ctx inner = {
 		.ctx = pass->ctx, .module = clone, .env = pass->env, .step = &step, .desc = desc};
 	az_arena_init(&inner.scratch, &pass->ctx->oom);
-	bool ok = desc->run(&inner);
-	az_arena_free(&inner.scratch);
-	return ok;
+	return run_insertion(&inner);
 }
 
 /* --- One layer ---------------------------------------------------------------------------------- */
@@ -230,7 +244,7 @@ static void add_to_bias(az_op *op, int64_t channels, const float *delta)
 	replace_const(op, 2, v);
 }
 
-static bool correct_bias(az_pass_ctx *pass, const az_round_layer *layer)
+static bool correct_bias(az_pass_ctx *pass, az_round_layer *layer)
 {
 	int64_t channels = layer->groups * layer->outputs;
 	if (!az_op_arg(layer->op, 2) || !az_op_arg(layer->ours, 2))
@@ -268,16 +282,34 @@ static uint64_t count_layers(const az_module *module)
 	return count;
 }
 
-static bool round_all(az_pass_ctx *pass, az_module *real, az_module *ours, round_fn *round)
+/* What must be given back whatever happens. */
+typedef struct held {
+	az_module *real, *ours;
+	az_walk walk[2];
+} held;
+
+static void release(held *h)
+{
+	for (int k = 0; k < 2; k++)
+		az_walk_end(&h->walk[k]);
+	az_module_free(h->ours);
+	az_module_free(h->real);
+}
+
+static bool round_all(az_pass_ctx *pass, held *h, round_fn *round)
 {
 	az_func *main = az_module_main(pass->module);
-	az_op *a = next_layer(main->first), *b = next_layer(az_module_main(real)->first);
-	az_op *c = next_layer(az_module_main(ours)->first);
+	az_func *real = az_module_main(h->real), *ours = az_module_main(h->ours);
+	az_op *a = next_layer(main->first), *b = next_layer(real->first);
+	az_op *c = next_layer(ours->first);
 	uint64_t total = count_layers(pass->module), done = 0;
 	/* Twins are found by counting; insert-quantizers neither adds nor drops a layer. */
-	assert(count_layers(real) == total && count_layers(ours) == total);
+	assert(count_layers(h->real) == total && count_layers(h->ours) == total);
+	az_walk_begin(&h->walk[0], pass, real, az_pass_int(pass, "samples"));
+	az_walk_begin(&h->walk[1], pass, ours, az_pass_int(pass, "samples"));
 	while (a && b && c) {
-		az_round_layer layer = {.op = a, .real = b, .ours = c};
+		az_round_layer layer = {
+			.op = a, .real = b, .ours = c, .walk = {&h->walk[0], &h->walk[1]}};
 		az_ctx_progress(pass->ctx, "round-weights", done++, total);
 		if (!round_layer(pass, &layer, round))
 			return false;
@@ -287,6 +319,21 @@ static bool round_all(az_pass_ctx *pass, az_module *real, az_module *ours, round
 	}
 	az_ctx_progress(pass->ctx, "round-weights", total, total);
 	return true;
+}
+
+static bool round_guarded(az_pass_ctx *pass, held *h, round_fn *round)
+{
+	az_ctx *ctx = pass->ctx;
+	AZ_GUARD(ctx, {
+		release(h);
+		return false;
+	});
+	h->real = make_clone(pass->module);
+	h->ours = make_clone(pass->module);
+	bool ok = quantize(pass, h->ours) && round_all(pass, h, round);
+	AZ_UNGUARD(ctx);
+	release(h);
+	return ok;
 }
 
 bool az_pass_round_weights(az_pass_ctx *pass)
@@ -306,10 +353,8 @@ bool az_pass_round_weights(az_pass_ctx *pass)
 			"round-weights: there are no calibration samples");
 	if (!az_module_main(pass->module))
 		return true;
-	az_module *real = make_clone(pass->module), *ours = make_clone(pass->module);
-	bool ok = quantize(pass, ours) && round_all(pass, real, ours, round);
-	az_module_free(ours);
-	az_module_free(real);
+	held h = {0};
+	bool ok = round_guarded(pass, &h, round);
 	az_sweep(pass->module);
 	return ok;
 }
