@@ -44,6 +44,8 @@ bool az_job_target(az_job *job);
 /* Runs what is left of the default road, up to the `placed` stage or (to_canonical) up to the last
  * stage that is the same for every target. Reports. */
 bool az_job_road(az_job *job, az_module *module, bool to_canonical);
+/* The whole road to `placed`, with what --io and --io-layout ask for. Reports. */
+bool az_job_compile(az_job *job, az_module *module);
 /* Runs a pipeline with the job's options (--print-after and so on). Reports. */
 bool az_job_pipeline(az_job *job, az_module *module, const char *text);
 bool az_module_is_quantized(const az_module *module); /* has (de|re)quantizers */

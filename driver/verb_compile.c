@@ -122,7 +122,7 @@ static bool compile(az_job *job, az_module *module, const form_row *form)
 	const char *symbol = az_job_symbol(job, job->options.args[0]);
 	const char *path = output_path(job, form, symbol);
 	hint_float(job, module);
-	if (!az_job_road(job, module, false) ||
+	if (!az_job_compile(job, module) ||
 		(job->options.integer_only && !check_integer_only(job, module)))
 		return false;
 	if (form->emit < 0)

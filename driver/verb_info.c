@@ -50,7 +50,7 @@ static bool describe(az_job *job, az_module *module)
 	az_cost cost;
 	az_cost_api api = az_backend_cost;
 	az_float_left_list left;
-	if (!az_job_rates(job, &api.table) || !az_job_road(job, module, false) ||
+	if (!az_job_rates(job, &api.table) || !az_job_compile(job, module) ||
 		!api.measure(&api, module, &job->arena, &cost))
 		return false;
 	az_job_float_left(job, module, &left);

@@ -22,6 +22,8 @@ int array_write(const char *path, const adze_tensor *type, int64_t times, const 
 int64_t array_count(const array *a); /* elements */
 /* Element i as a double. */
 double element_get(uint32_t kind, uint32_t bits, const void *data, int64_t i);
+/* The stored number for a real one: as `quantize` does it, less the saturating. */
+double element_stored(float real, float scale, int32_t zero);
 /* Rounds half to even and saturates integers. */
 void element_set(uint32_t kind, uint32_t bits, void *data, int64_t i, double v);
 

@@ -109,6 +109,11 @@ static double round_even(double v)
 	return v < 0 ? -x : x;
 }
 
+double element_stored(float real, float scale, int32_t zero)
+{
+	return (real != real ? 0 : round_even((double)(real / scale))) + zero;
+}
+
 void element_set(uint32_t kind, uint32_t bits, void *data, int64_t i, double v)
 {
 	union {

@@ -99,6 +99,14 @@ static int counts_fit(const program_options *o, int64_t channels)
 	return 1;
 }
 
+/* Real numbers are quantized for an input that is stored so. */
+static void set_real(const adze_tensor *type, void *data, int64_t i, double v)
+{
+	if (type->quantized && type->kind != ADZE_FLOAT && type->kind != ADZE_BFLOAT)
+		v = element_stored((float)v, type->scale, type->zero);
+	element_set(type->kind, type->bits, data, i, v);
+}
+
 static int convert_picture(const program_options *o, const char *path, const array *from,
 	const adze_tensor *type, void *data)
 {
@@ -117,7 +125,7 @@ static int convert_picture(const program_options *o, const char *path, const arr
 	normalize.nchw = s.nchw;
 	az_picture_normalize(&p, &normalize, v);
 	for (int64_t i = 0; i < n; i++)
-		element_set(type->kind, type->bits, data, i, (double)v[i]);
+		set_real(type, data, i, (double)v[i]);
 	return 1;
 }
 
@@ -158,6 +166,8 @@ static void convert_array(const program_options *o, const array *from, const adz
 	picture_shape s;
 	int per_channel = (o->mean_count > 1 || o->std_count > 1) && find_picture(o, type, &s);
 	int plain = !o->scaled && !o->mean_count && !o->std_count;
+	/* Integers as they stand in the file are stored numbers already. */
+	int real = !plain || from->kind == ADZE_FLOAT || from->kind == ADZE_BFLOAT;
 	az_normalize normalize = normalize_of(o);
 	for (int64_t i = 0; i < count; i++) {
 		int64_t place = i, k = i % n;
@@ -174,7 +184,10 @@ static void convert_array(const program_options *o, const array *from, const adz
 						    : k % s.channels);
 		if (!plain)
 			v = (double)az_normalize_value(&normalize, (float)v, channel);
-		element_set(type->kind, type->bits, data, i, v);
+		if (real)
+			set_real(type, data, i, v);
+		else
+			element_set(type->kind, type->bits, data, i, v);
 	}
 }
 
