@@ -386,62 +386,24 @@ static void per_axis(az_channels *ch, const az_op *op, int64_t axis)
 	}
 }
 
+static void quantizer(az_channels *ch, const az_op *op, int64_t axis, int64_t group)
+{
+	if (group)
+		fix_op(ch, op, "quantized in groups");
+	per_axis(ch, op, axis);
+}
+
 static void elementwise(az_channels *ch, const az_op *op)
 {
 	for (uint32_t i = 0; i < op->arg_count; i++)
 		broadcast(ch, op->args[i].value, op->results[0], 0);
 }
 
-void az_channel_rules(az_channels *ch, const az_op *op)
+/* Operations that move elements. */
+static bool moving(az_channels *ch, const az_op *op)
 {
 	const az_value *x = az_op_arg(op, 0), *y = op->results[0];
 	switch (op->code) {
-	case AZ_OP_conv:
-	case AZ_OP_conv_transpose:
-		convolution(ch, op);
-		break;
-	case AZ_OP_matmul:
-		product(ch, op);
-		break;
-	case AZ_OP_batch_norm:
-		per_axis(ch, op, op->attr.batch_norm.axis);
-		break;
-	case AZ_OP_quantize:
-	case AZ_OP_dequantize: {
-		bool q = op->code == AZ_OP_quantize;
-		if (q ? op->attr.quantize.group : op->attr.dequantize.group)
-			fix_op(ch, op, "quantized in groups");
-		per_axis(ch, op, q ? op->attr.quantize.axis : op->attr.dequantize.axis);
-		break;
-	}
-	case AZ_OP_requantize:
-		elementwise(ch, op);
-		break;
-	case AZ_OP_lookup:
-		fix_value(ch, op->args[1].value, "a table");
-		all_same(ch, x, y);
-		break;
-	case AZ_OP_lrn:
-		along(ch, op, op->attr.lrn.axis, "normalized with its neighbours");
-		break;
-	case AZ_OP_softmax:
-		along(ch, op, op->attr.softmax.axis, "a softmax over it");
-		break;
-	case AZ_OP_log_softmax:
-		along(ch, op, op->attr.log_softmax.axis, "a softmax over it");
-		break;
-	case AZ_OP_max_pool:
-	case AZ_OP_avg_pool:
-	case AZ_OP_sum_pool:
-		pool(ch, x, y);
-		break;
-	case AZ_OP_reduce:
-		reduction(ch, op);
-		break;
-	case AZ_OP_arg_reduce:
-		reduced(ch, x, y, 1u << az_axis_normalize(op->attr.arg_reduce.axis, x->type->rank),
-			op->attr.arg_reduce.drop);
-		break;
 	case AZ_OP_reshape:
 		reshape(ch, x, y);
 		break;
@@ -471,6 +433,62 @@ void az_channel_rules(az_channels *ch, const az_op *op)
 		break;
 	case AZ_OP_gather:
 		gather(ch, op);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+void az_channel_rules(az_channels *ch, const az_op *op)
+{
+	const az_value *x = az_op_arg(op, 0), *y = op->results[0];
+	if (moving(ch, op))
+		return;
+	switch (op->code) {
+	case AZ_OP_conv:
+	case AZ_OP_conv_transpose:
+		convolution(ch, op);
+		break;
+	case AZ_OP_matmul:
+		product(ch, op);
+		break;
+	case AZ_OP_batch_norm:
+		per_axis(ch, op, op->attr.batch_norm.axis);
+		break;
+	case AZ_OP_quantize:
+		quantizer(ch, op, op->attr.quantize.axis, op->attr.quantize.group);
+		break;
+	case AZ_OP_dequantize:
+		quantizer(ch, op, op->attr.dequantize.axis, op->attr.dequantize.group);
+		break;
+	case AZ_OP_requantize:
+		elementwise(ch, op);
+		break;
+	case AZ_OP_lookup:
+		fix_value(ch, op->args[1].value, "a table");
+		all_same(ch, x, y);
+		break;
+	case AZ_OP_lrn:
+		along(ch, op, op->attr.lrn.axis, "normalized with its neighbours");
+		break;
+	case AZ_OP_softmax:
+		along(ch, op, op->attr.softmax.axis, "a softmax over it");
+		break;
+	case AZ_OP_log_softmax:
+		along(ch, op, op->attr.log_softmax.axis, "a softmax over it");
+		break;
+	case AZ_OP_max_pool:
+	case AZ_OP_avg_pool:
+	case AZ_OP_sum_pool:
+		pool(ch, x, y);
+		break;
+	case AZ_OP_reduce:
+		reduction(ch, op);
+		break;
+	case AZ_OP_arg_reduce:
+		reduced(ch, x, y, 1u << az_axis_normalize(op->attr.arg_reduce.axis, x->type->rank),
+			op->attr.arg_reduce.drop);
 		break;
 	default:
 		if (az_op_table[op->code].traits & AZ_TRAIT_ELTWISE)

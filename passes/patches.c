@@ -11,21 +11,31 @@
 typedef struct geometry {
 	const az_op *op;
 	const az_type *x, *w, *y;
+	bool product;     /* a matrix product: one tap */
 	int64_t places;   /* output places, of all images */
 	int64_t channels; /* of x */
 	int64_t in_group, taps;
+	int64_t width; /* of a patch: [groups][taps][in_group] */
 } geometry;
 
-static geometry geometry_of(const az_round_layer *layer)
+/* Of one of the two networks; they may differ in channels, not in places. */
+static geometry geometry_of(const az_op *op)
 {
-	const az_op *op = layer->real;
-	geometry g = {op, op->args[0].value->type, op->args[1].value->type, op->results[0]->type, 0,
-		0, 0, 1};
+	geometry g = {.op = op,
+		.x = op->args[0].value->type,
+		.w = op->args[1].value->type,
+		.y = op->results[0]->type,
+		.product = op->code == AZ_OP_matmul,
+		.taps = 1};
+	int64_t groups = op->code == AZ_OP_conv             ? op->attr.conv.groups
+			 : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups
+							    : 1;
 	g.places = az_type_numel(g.y) / AZ_MAX(g.y->dim[g.y->rank - 1], 1);
 	g.channels = g.x->dim[g.x->rank - 1];
-	g.in_group = g.channels / layer->groups;
-	for (uint32_t i = 1; !layer->last && i + 1 < g.w->rank; i++)
+	g.in_group = g.channels / groups;
+	for (uint32_t i = 1; !g.product && i + 1 < g.w->rank; i++)
 		g.taps *= g.w->dim[i];
+	g.width = g.channels * g.taps;
 	return g;
 }
 
@@ -57,56 +67,52 @@ static int64_t source(const geometry *g, int64_t place, int64_t tap)
 }
 
 /* One patch; `out` is zeroed. */
-static void take(const geometry *g, const az_round_layer *layer, const float *x, int64_t place,
-	float *out)
+static void take(const geometry *g, const float *x, int64_t place, float *out)
 {
+	int64_t inner = g->taps * g->in_group;
 	for (int64_t t = 0; t < g->taps; t++) {
-		int64_t pixel = layer->last ? place : source(g, place, t);
+		int64_t pixel = g->product ? place : source(g, place, t);
 		for (int64_t c = 0; c < g->channels && pixel >= 0; c++)
-			out[c / g->in_group * layer->inner + t * g->in_group + c % g->in_group] =
+			out[c / g->in_group * inner + t * g->in_group + c % g->in_group] =
 				x[pixel * g->channels + c];
 	}
 }
 
 int64_t az_patch_rows(const az_round_layer *layer, const az_patch_plan *plan)
 {
-	geometry g = geometry_of(layer);
+	geometry g = geometry_of(layer->real);
 	return (int64_t)layer->walk[0]->samples * AZ_MIN(g.places, plan->per_sample);
 }
 
-static void add_means(az_round_layer *layer, int64_t rows, const float *const patch[2])
+static void add_means(double *sum, int64_t width, int64_t rows, const float *patch)
 {
-	int64_t width = layer->groups * layer->inner;
-	for (int k = 0; k < 2; k++) {
-		for (int64_t i = 0; i < rows * width; i++)
-			layer->sum[k][i % width] += (double)patch[k][i];
-	}
-	layer->rows += rows;
+	for (int64_t i = 0; i < rows * width; i++)
+		sum[i % width] += (double)patch[i];
 }
 
 static bool show(az_pass_ctx *pass, az_round_layer *layer, const az_patch_plan *plan)
 {
-	geometry g = geometry_of(layer);
-	int64_t width = layer->groups * layer->inner, rows = AZ_MIN(g.places, plan->per_sample);
-	size_t size = (size_t)(rows * width);
+	const geometry g[2] = {geometry_of(layer->real), geometry_of(layer->ours)};
+	int64_t places = g[0].places, rows = AZ_MIN(places, plan->per_sample);
 	float *patch[2];
 	uint64_t state = 1;
 	for (int k = 0; k < 2; k++)
-		patch[k] = az_new_array(&pass->scratch, float, size + 1);
+		patch[k] = az_new_array(&pass->scratch, float, (size_t)(rows * g[k].width) + 1);
 	for (uint64_t i = 0; i < layer->walk[0]->samples; i++) {
 		/* Knuth's generator: where in each of `rows` equal pieces a place is taken. */
 		state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		int64_t shift = (int64_t)((state >> 33) % (uint64_t)AZ_MAX(g.places, 1));
+		int64_t shift = (int64_t)((state >> 33) % (uint64_t)AZ_MAX(places, 1));
 		for (int k = 0; k < 2; k++) {
 			const az_tensor *x = az_walk_run(layer->walk[k], i);
 			if (!x)
 				return false;
-			memset(patch[k], 0, size * sizeof(float));
+			memset(patch[k], 0, (size_t)(rows * g[k].width) * sizeof(float));
 			for (int64_t r = 0; r < rows; r++)
-				take(&g, layer, x->data, (r * g.places / rows + shift) % g.places,
-					patch[k] + r * width);
+				take(&g[k], x->data, (r * places / rows + shift) % places,
+					patch[k] + r * g[k].width);
+			add_means(layer->sum[k], g[k].width, rows, patch[k]);
 		}
-		add_means(layer, rows, (const float *const *)patch);
+		layer->rows += rows;
 		if (plan->see)
 			plan->see(plan->data, rows, patch[0], patch[1]);
 	}
@@ -116,9 +122,9 @@ static bool show(az_pass_ctx *pass, az_round_layer *layer, const az_patch_plan *
 bool az_patches(az_pass_ctx *pass, az_round_layer *layer, const az_patch_plan *plan)
 {
 	az_arena *arena = &pass->scratch;
-	size_t width = (size_t)(layer->groups * layer->inner);
+	const az_op *const op[2] = {layer->real, layer->ours};
 	for (int k = 0; k < 2; k++)
-		layer->sum[k] = az_new_array(arena, double, width + 1);
+		layer->sum[k] = az_new_array(arena, double, (size_t)geometry_of(op[k]).width + 1);
 	az_arena_mark mark = az_arena_mark_get(arena);
 	bool ok = az_walk_open(layer->walk[0], layer->real) &&
 		  az_walk_open(layer->walk[1], layer->ours) && show(pass, layer, plan);

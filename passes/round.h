@@ -29,7 +29,8 @@ typedef struct az_round_layer {
 	int64_t rows;
 } az_round_layer;
 
-/* Patches at the same places of the same sample in both networks. */
+/* Patches at the same places of the same sample in both networks, rows of [groups][inner] each. The networks
+ * may differ in channels, so in the length of a row. */
 typedef void az_patch_fn(void *data, int64_t rows, const float *real, const float *ours);
 
 typedef struct az_patch_plan {
