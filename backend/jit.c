@@ -60,7 +60,7 @@ static bool finish_road(az_module *module, const az_target *target)
 	az_arena scratch;
 	az_arena_init(&scratch, &ctx->oom);
 	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target};
-	char *text = az_road_text(&scratch, module, &(az_road){.weight_bits = 8, .act_bits = 8});
+	char *text = az_road_text(&scratch, module, &(az_road){0});
 	az_pipeline pipeline = {0};
 	bool ok = !*text || (az_parse_pipeline(ctx, &scratch, "road", text, &pipeline) &&
 				    az_pipeline_run(module, &pipeline, &env));

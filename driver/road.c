@@ -89,9 +89,9 @@ static bool read_recipe(az_job *job)
 	if (!az_parse_recipe_file(job->ctx, &job->arena, path, &job->recipe))
 		return false;
 	if (job->recipe.flash_bytes || job->recipe.ram_bytes)
-		return az_error(job->ctx, AZ_LOC_NONE,
-			"%s: limits need a search for widths, which this build does not have",
-			path);
+		return az_error(job->ctx, job->recipe.limit_loc,
+			"a limit wants a search for widths, and `adze compile` runs none: it takes "
+			"the widths of the rules");
 	return true;
 }
 
@@ -140,40 +140,86 @@ bool az_job_pipeline(az_job *job, az_module *module, const char *text)
 	return !o->time_passes || print_times(job);
 }
 
+/* Fewer than 8 bits? */
+static bool is_narrow(const char *text)
+{
+	az_precision p;
+	char *end;
+	long bits = text ? strtol(text, &end, 10) : 8;
+	if (text && end == text)
+		bits = az_precision_parse(text, &p) && !p.is_float ? p.elem.bits : 8;
+	return bits < 8;
+}
+
+/* Options that say how to quantize against what the network is. */
+static bool check_options(az_job *job, const az_module *module)
+{
+	const az_options *o = &job->options;
+	az_ctx *ctx = job->ctx;
+	bool asked = o->calib || o->weights || o->acts || o->recipe;
+	bool imported = module->stage < AZ_STAGE_FOLDED && module->done.count == 0;
+	bool quantized = az_module_is_quantized(module);
+	if (o->use_float && o->calib)
+		return az_error(ctx, AZ_LOC_NONE, "--float and --calib exclude each other");
+	if (o->use_float && quantized)
+		return az_error(ctx, AZ_LOC_NONE,
+			"this network is quantized; --float is for float networks");
+	if (o->requantize && !(quantized && imported))
+		return az_error(ctx, AZ_LOC_NONE,
+			"--requantize is for imported networks that are "
+			"quantized already; this one is not");
+	if (o->requantize && !asked)
+		return az_error(ctx, AZ_LOC_NONE,
+			"--requantize wants to know how: --calib=DATA, --weights=BITS or "
+			"--recipe=FILE");
+	if (asked && quantized && imported && !o->requantize)
+		return az_error(ctx, AZ_LOC_NONE,
+			"this network is quantized already and keeps its quantization; --calib, "
+			"--weights, --acts and --recipe are for float networks, or with "
+			"--requantize");
+	if (o->acts && !o->calib && strcmp(o->acts, "float") != 0)
+		return az_error(ctx, AZ_LOC_NONE, "--acts wants --calib=DATA, or --acts=float");
+	if ((o->edges.set || o->group.set || o->grid) && !asked)
+		return az_error(ctx, AZ_LOC_NONE,
+			"--edges, --group and --grid want --calib=DATA or --weights=BITS");
+	if ((o->fine.set || o->exact) && !o->calib)
+		return az_error(ctx, AZ_LOC_NONE, "--fine and --exact want --calib=DATA");
+	if ((o->range || o->round || o->correct_bias) && !o->calib)
+		return az_error(ctx, AZ_LOC_NONE,
+			"--range, --round and --correct-bias want --calib=DATA");
+	return true;
+}
+
+static int clamped(az_option_integer_t option, int most)
+{
+	return option.set ? (int)AZ_MAX(-1, AZ_MIN(option.v, most)) : 0;
+}
+
 /* The float and quantized roads part here. */
 static bool choose_road(az_job *job, az_module *module, az_road *road)
 {
 	const az_options *o = &job->options;
-	bool quantized = az_module_is_quantized(module);
-	if (o->use_float && o->calib)
-		return az_error(job->ctx, AZ_LOC_NONE, "--float and --calib exclude each other");
-	if (quantized && o->calib && module->stage < AZ_STAGE_FOLDED && module->done.count == 0)
-		return az_error(job->ctx, AZ_LOC_NONE,
-			"this network is already quantized; --calib is for float networks");
-	if (quantized && o->use_float)
-		return az_error(job->ctx, AZ_LOC_NONE,
-			"this network is quantized; --float is for float networks");
-	if ((o->weights.set || o->acts.set) && !o->calib)
-		return az_error(job->ctx, AZ_LOC_NONE,
-			"--weights and --acts choose widths for a float network and want "
-			"--calib=DATA");
-	if ((o->fine.set || o->exact) && !o->calib)
-		return az_error(job->ctx, AZ_LOC_NONE, "--fine and --exact want --calib=DATA");
-	if ((o->range || o->round || o->correct_bias) && !o->calib)
-		return az_error(job->ctx, AZ_LOC_NONE,
-			"--range, --round and --correct-bias want --calib=DATA");
-	*road = (az_road){.quantize = o->calib != NULL, .weight_bits = 8, .act_bits = 8};
-	if (o->weights.set)
-		road->weight_bits = (int)AZ_MAX(0, AZ_MIN(o->weights.v, 99));
-	if (o->acts.set)
-		road->act_bits = (int)AZ_MAX(0, AZ_MIN(o->acts.v, 99));
-	if (o->fine.set)
-		road->fine_layers = (int)AZ_MAX(0, AZ_MIN(o->fine.v, 1000));
-	road->exact_weights = o->exact;
-	road->range = o->range;
-	road->round = o->round;
-	road->correct_bias = o->correct_bias;
-	if (module->done.count == 0 && !quantized && !o->calib)
+	if (!check_options(job, module))
+		return false;
+	*road = (az_road){
+		.quantize = o->calib || o->weights || o->acts || o->recipe,
+		.weights_only = !o->calib,
+		.requantize = o->requantize,
+		.weights = o->weights,
+		.acts = o->acts,
+		.edges = clamped(o->edges, 99),
+		.group = clamped(o->group, INT32_MAX),
+		.grid = o->grid,
+		.fine_layers = clamped(o->fine, 1000),
+		.exact_weights = o->exact,
+		.range = o->range,
+		.round = o->round,
+		.correct_bias = o->correct_bias,
+	};
+	/* First and last layers bear few bits worst, and have few weights: papers leave them 8 bits. */
+	if (!o->edges.set && (is_narrow(o->weights) || is_narrow(o->acts)))
+		road->edges = 8;
+	if (module->done.count == 0 && !az_module_is_quantized(module) && !o->calib)
 		module->fast_math = true;
 	return true;
 }

@@ -39,10 +39,11 @@ static void az_rec_error(const az_loc *loc, az_rec_state *s, const char *message
 %initial-action { @$ = (az_loc){.file = s->file, .line = 1, .col = 1, .len = 1}; }
 
 %token RECIPE "recipe" DEFAULT "default" MATCH "match" LIMIT "limit" AND "and" OP "op" NAME "name" PER "per"
+%token GRID "grid" FIRST "first" LAST "last"
 %token <az_name> WORD "word" STRING "string"
 %token <int64_t> NUMBER "number"
 %token <int> COMPARE "comparison"
-%type <az_precision> precision
+%type <az_precision> precision numbers
 %type <az_name> unit
 
 %%
@@ -76,6 +77,8 @@ conditions:
 condition:
 	OP WORD                { az_rec_match_op(s, @WORD, $WORD); }
 |	NAME STRING            { az_rec_match_name(s, @STRING, $STRING); }
+|	FIRST                  { az_rec_match_edge(s, @FIRST, AZ_EDGE_FIRST); }
+|	LAST                   { az_rec_match_edge(s, @LAST, AZ_EDGE_LAST); }
 |	WORD COMPARE NUMBER    { az_rec_match_params(s, @WORD, $WORD, $COMPARE, $NUMBER); }
 ;
 
@@ -93,6 +96,12 @@ setting:
 ;
 
 precision:
+	numbers
+|	numbers GRID WORD[grid]
+		{ $$ = $numbers; az_rec_grid(s, @grid, &$$, $grid); }
+;
+
+numbers:
 	WORD                   { $$ = az_rec_precision(s, @WORD, $WORD); }
 |	WORD[elem] PER WORD[how]
 		{ $$ = az_rec_precision(s, @elem, $elem); az_rec_granularity(s, @how, &$$, $how, 0); }

@@ -47,6 +47,13 @@ void az_rec_match_name(az_rec_state *s, az_loc loc, az_name pattern)
 	s->rule.name = pattern;
 }
 
+void az_rec_match_edge(az_rec_state *s, az_loc loc, int edge)
+{
+	if (s->rule.edge)
+		az_error(s->ctx, loc, "'first' or 'last' is given twice");
+	s->rule.edge = edge;
+}
+
 void az_rec_match_params(az_rec_state *s, az_loc loc, az_name field, int compare, int64_t count)
 {
 	if (strcmp(field, "params") != 0)
@@ -70,11 +77,13 @@ void az_rec_set(az_rec_state *s, az_loc loc, az_name what, az_precision precisio
 		az_error(s->ctx, loc, "'%s' is given twice", what);
 	else if (field == &s->rule.act && precision.granularity > AZ_PER_TENSOR)
 		az_error(s->ctx, loc, "activations have one scale per tensor");
+	else if (field == &s->rule.act && precision.grid)
+		az_error(s->ctx, loc, "activations lie on the affine grid");
 	else
 		*field = precision;
 }
 
-az_precision az_rec_precision(az_rec_state *s, az_loc loc, az_name word)
+bool az_precision_parse(const char *word, az_precision *out)
 {
 	az_precision p = {.given = true};
 	if (strcmp(word, "float") == 0)
@@ -83,11 +92,41 @@ az_precision az_rec_precision(az_rec_state *s, az_loc loc, az_name word)
 		p.elem = AZ_ELEM(INT, 2);
 	else if (!az_elem_parse(word, &p.elem) || p.elem.bits > 16 ||
 		 (!az_elem_is_integer(p.elem) && p.elem.kind != AZ_KIND_BIPOLAR))
+		return false;
+	*out = p;
+	return true;
+}
+
+bool az_weight_grid_parse(const char *word, az_weight_grid *out)
+{
+	static const char *const words[] = {"affine", "odd", "power-of-two", "codebook"};
+	for (size_t i = 0; i < AZ_COUNT(words); i++) {
+		if (strcmp(words[i], word) == 0) {
+			*out = (az_weight_grid)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+az_precision az_rec_precision(az_rec_state *s, az_loc loc, az_name word)
+{
+	az_precision p = {.given = true};
+	if (!az_precision_parse(word, &p))
 		az_error(s->ctx, loc,
 			"unknown precision '%s'; known are float, bipolar, ternary, i1 to i16, u1 "
 			"to u16",
 			word);
 	return p;
+}
+
+void az_rec_grid(az_rec_state *s, az_loc loc, az_precision *p, az_name word)
+{
+	if (!az_weight_grid_parse(word, &p->grid))
+		az_error(s->ctx, loc,
+			"unknown grid '%s'; known are affine, odd, power-of-two, codebook", word);
+	else if (p->grid && (p->is_float || p->elem.kind == AZ_KIND_BIPOLAR))
+		az_error(s->ctx, loc, "float and bipolar numbers lie on no other grid");
 }
 
 void az_rec_granularity(az_rec_state *s, az_loc loc, az_precision *p, az_name word, int64_t group)
@@ -120,6 +159,8 @@ void az_rec_limit(az_rec_state *s, az_loc loc, az_name what, int64_t size, az_na
 	for (size_t i = 0; unit && i < AZ_COUNT(units); i++)
 		if (strcmp(units[i].unit, unit) == 0)
 			scale = units[i].bytes;
+	if (!s->out->limit_loc.file)
+		s->out->limit_loc = loc;
 	if (!scale)
 		az_error(s->ctx, loc, "unknown unit '%s'; known are B, K, KiB, M, MiB", unit);
 	else if (size < 1 || (uint64_t)size > (UINT64_C(1) << 40))
@@ -201,8 +242,11 @@ static bool glob(const char *pattern, const char *text)
 	return !*pattern;
 }
 
-bool az_recipe_matches(const az_recipe_rule *rule, az_opcode op, const char *name, int64_t params)
+bool az_recipe_matches(const az_recipe_rule *rule, az_opcode op, const char *name, int64_t params,
+	unsigned edges)
 {
+	if (rule->edge && !(edges & (unsigned)rule->edge))
+		return false;
 	if (rule->op && az_opcode_find(rule->op) != op)
 		return false;
 	if (rule->name && !glob(rule->name, name ? name : ""))

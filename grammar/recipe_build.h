@@ -32,10 +32,12 @@ void az_rec_begin(az_rec_state *s, az_loc loc);
 void az_rec_end(az_rec_state *s);
 void az_rec_match_op(az_rec_state *s, az_loc loc, az_name op);
 void az_rec_match_name(az_rec_state *s, az_loc loc, az_name pattern);
+void az_rec_match_edge(az_rec_state *s, az_loc loc, int edge);
 void az_rec_match_params(az_rec_state *s, az_loc loc, az_name field, int compare, int64_t count);
 void az_rec_set(az_rec_state *s, az_loc loc, az_name what, az_precision precision);
 az_precision az_rec_precision(az_rec_state *s, az_loc loc, az_name elem);
 void az_rec_granularity(az_rec_state *s, az_loc loc, az_precision *p, az_name word, int64_t group);
+void az_rec_grid(az_rec_state *s, az_loc loc, az_precision *p, az_name word);
 void az_rec_limit(az_rec_state *s, az_loc loc, az_name what, int64_t size, az_name unit);
 
 #endif

@@ -25,6 +25,7 @@ static const char *const methods[] = {"auto", "min-max", "percentile", "mse", "e
 
 typedef struct chosen {
 	az_value *value;
+	az_precision act;
 	int bits, method;
 	az_histogram seen;
 } chosen;
@@ -35,10 +36,11 @@ typedef struct values {
 	az_precisions precisions;
 } values;
 
-static void choose(values *all, az_arena *arena, az_value *value)
+static void choose(values *all, az_arena *arena, az_value *value, const az_precision *act)
 {
-	chosen c = {.value = value, .method = all->method};
-	c.bits = az_precision_act(&all->precisions, az_value_op(value));
+	chosen c = {.value = value, .method = all->method, .act = *act, .bits = act->elem.bits};
+	if (act->is_float)
+		return;
 	if (c.method == AUTO)
 		c.method = c.bits <= NARROW_BITS ? MSE : MIN_MAX;
 	az_histogram_init(&c.seen, c.method != MIN_MAX, arena);
@@ -51,14 +53,19 @@ static void choose_all(az_pass_ctx *pass, const az_func *main, values *all)
 	az_arena *arena = &pass->scratch;
 	az_quantize_plan plan;
 	az_quantize_plan_make(main, arena, &plan);
+	az_precisions_see(&all->precisions, main);
+	const az_precision *act = az_precisions_acts(&all->precisions, main, &plan);
 	for (uint32_t i = 0; i < main->params.count; i++) {
-		if (plan.wanted[main->params.v[i]->id])
-			choose(all, arena, main->params.v[i]);
+		az_value *value = main->params.v[i];
+		if (plan.wanted[value->id])
+			choose(all, arena, value, &act[az_quantize_plan_root(&plan, value->id)]);
 	}
 	for (const az_op *op = main->first; op; op = op->next) {
 		for (uint32_t i = 0; i < op->result_count; i++) {
-			if (plan.wanted[op->results[i]->id])
-				choose(all, arena, op->results[i]);
+			az_value *value = op->results[i];
+			if (plan.wanted[value->id])
+				choose(all, arena, value,
+					&act[az_quantize_plan_root(&plan, value->id)]);
 		}
 	}
 }
@@ -71,15 +78,18 @@ static void see(void *data, uint32_t index, const az_tensor *tensor)
 
 static az_range range_of(const az_pass_ctx *pass, const chosen *c)
 {
+	az_range all = az_histogram_min_max(&c->seen);
+	az_elem elem = az_precision_elem(&c->act, &all);
 	switch (c->method) {
 	case PERCENTILE:
 		return az_histogram_percentile(&c->seen, (double)az_pass_real(pass, "percent"));
 	case MSE:
-		return az_histogram_mse(&c->seen, c->bits);
+		return elem.kind == AZ_KIND_UINT ? az_histogram_mse(&c->seen, c->bits)
+						 : az_histogram_signed(&c->seen, elem);
 	case ENTROPY:
 		return az_histogram_entropy(&c->seen, c->bits);
 	default:
-		return az_histogram_min_max(&c->seen);
+		return all;
 	}
 }
 
@@ -134,8 +144,7 @@ bool az_pass_calibrate(az_pass_ctx *pass)
 	const az_func *main = az_module_main(pass->module);
 	az_arena *arena = &pass->scratch;
 	values all = {0};
-	if (!find_method(pass, &all.method) ||
-		!az_precisions_init(&all.precisions, pass, 8, (int)az_pass_int(pass, "acts")))
+	if (!find_method(pass, &all.method) || !az_precisions_init(&all.precisions, pass))
 		return false;
 	if (main)
 		choose_all(pass, main, &all);

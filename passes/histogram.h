@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "ir/quant.h"
+#include "ir/type.h"
 
 #define AZ_HISTOGRAM_BINS 4096
 
@@ -31,6 +32,8 @@ az_range az_histogram_min_max(const az_histogram *h);
 az_range az_histogram_percentile(const az_histogram *h, double percent);
 /* The smallest squared error of quantizing. */
 az_range az_histogram_mse(const az_histogram *h, int bits);
+/* The smallest squared error of signed numbers without zero point (histogram_signed.c). */
+az_range az_histogram_signed(const az_histogram *h, az_elem elem);
 /* The smallest Kullback-Leibler divergence of the quantized numbers from the clipped ones. */
 az_range az_histogram_entropy(const az_histogram *h, int bits);
 

@@ -1,17 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights as dequantized integers: symmetric, one scale per output channel. */
+ * Weights as dequantized integers.
+ *
+ *   %c = conv %x, @w        %d = dequantize @w.q, @w.scale, axis = 0                    one scale per channel
+ *                           %d = dequantize @w.q, @w.scale, axis = 3, group = 32        per 32 input channels
+ *                           %l = lookup @w.q, @w.table                                  odd grid, codebook
+ *                           %d = dequantize %l, @w.scale, axis = 0
+ *                           %c = conv %x, %d
+ *
+ * Weights that share a scale are a block; blocks are fitted one by one. Signed integers are symmetric and
+ * leave their lowest number out, so i2 is ternary; unsigned ones have a zero point; one bit is -1 or 1. */
 #include <math.h>
+#include <string.h>
 
 #include "base/bits.h"
 #include "passes/insert.h"
+#include "passes/weight_grid.h"
 
-/* The scale of the quantized operand of an operation with weights. */
-static float scale_of(const az_value *x)
-{
-	const az_op *dq = az_def_is(x, AZ_OP_dequantize);
-	return dq ? (float)az_const_get(az_value_const(dq->args[1].value), 0) : 1.0f;
-}
+/* A scale that makes anything of a few bits nothing, without being zero. */
+#define NOTHING 0x1p-80f
+
+typedef struct weights {
+	az_op *op;
+	az_module *module;
+	az_arena *scratch;
+	const az_const *w;
+	const az_type *type;
+	const char *name;
+	az_precision p;
+	bool last; /* output channels stand last */
+	int64_t count, channels;
+	int64_t axis, group; /* as of dequantize; axis -1: one scale */
+	int64_t blocks;
+	az_elem elem;   /* as stored */
+	float *v;       /* [count], block by block */
+	int64_t *place; /* [count], where each stands */
+	int64_t *start; /* [blocks + 1] */
+	float *scale;   /* [blocks] */
+	int64_t *zero;  /* [blocks] */
+	void *stored;
+	az_codebook book;
+} weights;
 
 uint64_t az_weight_place(const az_type *type, bool last, int64_t c, int64_t i)
 {
@@ -20,120 +49,304 @@ uint64_t az_weight_place(const az_type *type, bool last, int64_t c, int64_t i)
 	return (uint64_t)(last ? i * channels + c : c * inner + i);
 }
 
-/* One channel's weights as f32, next to each other. */
-static void gather_channel(const az_const *w, bool last, int64_t c, int64_t inner, float *out)
+/* The scale of the quantized operand of an operation with weights. */
+static float scale_of(const az_value *x)
 {
-	for (int64_t i = 0; i < inner; i++)
-		out[i] = (float)az_const_get(w, az_weight_place(w->value.type, last, c, i));
+	const az_op *dq = az_def_is(x, AZ_OP_dequantize);
+	return dq ? (float)az_const_get(az_value_const(dq->args[1].value), 0) : 1.0f;
 }
 
-/* The scale, raised where the bias would need more than 2^30 steps. */
-static float channel_scale(const az_op *op, const float *w, int64_t inner, int64_t c, int64_t most)
+/* --- Blocks ------------------------------------------------------------------------------------- */
+
+static void read_form(weights *q)
 {
-	float scale = az_weight_scale(w, inner, most);
-	const az_value *bias = az_op_arg(op, 2);
-	if (bias) {
-		float b = fabsf((float)az_const_get(az_value_const(bias), (uint64_t)c));
-		scale = fmaxf(scale, b / (scale_of(op->args[0].value) * 0x1p30f));
+	q->last = q->op->code == AZ_OP_matmul;
+	int64_t channel_axis = q->last ? q->type->rank - 1 : 0;
+	int64_t input_axis = q->last ? 0 : q->type->rank - 1;
+	q->count = az_type_numel(q->type);
+	q->channels = q->type->dim[channel_axis];
+	q->axis = channel_axis;
+	if (q->p.granularity == AZ_PER_TENSOR)
+		q->axis = -1;
+	if (q->p.granularity == AZ_PER_GROUP && q->type->dim[input_axis] > q->p.group) {
+		q->axis = input_axis;
+		q->group = q->p.group;
 	}
-	return scale;
+	q->elem = q->p.elem;
+	bool table = q->p.grid == AZ_WEIGHT_ODD || q->p.grid == AZ_WEIGHT_CODEBOOK;
+	if (table)
+		q->elem.kind = AZ_KIND_UINT;
+	if (q->p.grid == AZ_WEIGHT_ODD && q->elem.bits == 1)
+		q->elem.kind = AZ_KIND_BIPOLAR;
+}
+
+/* The shape of the scales. */
+static const az_type *scale_type(const weights *q)
+{
+	int64_t dim[AZ_RANK_MAX];
+	if (q->axis < 0)
+		return az_type_get(q->module->ctx, AZ_F32, 0, NULL);
+	if (!q->group)
+		return az_type_get(q->module->ctx, AZ_F32, 1, &q->type->dim[q->axis]);
+	memcpy(dim, q->type->dim, q->type->rank * sizeof *dim);
+	dim[q->axis] = (dim[q->axis] + q->group - 1) / q->group;
+	return az_type_get(q->module->ctx, AZ_F32, q->type->rank, dim);
+}
+
+static int64_t block_of(const weights *q, int64_t i)
+{
+	if (q->axis < 0)
+		return 0;
+	int64_t inner = 1, length = q->type->dim[q->axis];
+	for (uint32_t d = (uint32_t)q->axis + 1; d < q->type->rank; d++)
+		inner *= q->type->dim[d];
+	int64_t at = i / inner % length;
+	if (!q->group)
+		return at;
+	int64_t groups = (length + q->group - 1) / q->group;
+	return (i / inner / length * groups + at / q->group) * inner + i % inner;
+}
+
+/* Sorts the weights by block. */
+static void make_blocks(weights *q)
+{
+	az_arena *arena = q->scratch;
+	q->blocks = az_type_numel(scale_type(q));
+	q->v = az_new_array(arena, float, (size_t)q->count + 1);
+	q->place = az_new_array(arena, int64_t, (size_t)q->count + 1);
+	q->start = az_new_array(arena, int64_t, (size_t)q->blocks + 2);
+	q->scale = az_new_array(&q->module->arena, float, (size_t)q->blocks);
+	q->zero = az_new_array(arena, int64_t, (size_t)q->blocks);
+	for (int64_t i = 0; i < q->count; i++)
+		q->start[block_of(q, i) + 2]++;
+	for (int64_t b = 0; b < q->blocks; b++)
+		q->start[b + 2] += q->start[b + 1];
+	for (int64_t i = 0; i < q->count; i++) {
+		int64_t at = q->start[block_of(q, i) + 1]++;
+		float v = (float)az_const_get(q->w, (uint64_t)i);
+		q->v[at] = isfinite(v) ? v : 0.0f;
+		q->place[at] = i;
+	}
+}
+
+/* --- Fitting ------------------------------------------------------------------------------------ */
+
+static float bipolar_scale(const float *w, int64_t count)
+{
+	double sum = 0;
+	for (int64_t i = 0; i < count; i++)
+		sum += (double)fabsf(w[i]);
+	float mean = (float)(sum / (double)AZ_MAX(count, 1));
+	return mean >= NOTHING && isfinite(mean) ? mean : NOTHING;
+}
+
+static void fit_block(weights *q, int64_t b)
+{
+	const float *w = q->v + q->start[b];
+	int64_t count = q->start[b + 1] - q->start[b], most = az_elem_max(q->elem);
+	if (q->p.grid == AZ_WEIGHT_ODD)
+		q->scale[b] = q->elem.kind == AZ_KIND_BIPOLAR
+				      ? bipolar_scale(w, count)
+				      : az_odd_scale(w, count, q->elem.bits);
+	else if (q->elem.kind == AZ_KIND_BIPOLAR)
+		q->scale[b] = bipolar_scale(w, count);
+	else if (q->elem.kind == AZ_KIND_UINT)
+		q->scale[b] = az_weight_affine(w, count, most, &q->zero[b]);
+	else if (q->p.grid == AZ_WEIGHT_POWER)
+		q->scale[b] = az_power_scale(w, count, most);
+	else
+		q->scale[b] = az_weight_scale(w, count, most);
+	if (q->p.grid == AZ_WEIGHT_POWER && q->elem.kind == AZ_KIND_BIPOLAR)
+		q->scale[b] = ldexpf(1.0f, (int)rintf(log2f(q->scale[b])));
+}
+
+static void fit(weights *q)
+{
+	if (q->p.grid == AZ_WEIGHT_CODEBOOK) {
+		az_codebook_fit(q->v, q->blocks, q->count / AZ_MAX(q->blocks, 1), q->elem.bits, 127,
+			q->scratch, &q->book);
+		memcpy(q->scale, q->book.scale, (size_t)q->blocks * sizeof *q->scale);
+		return;
+	}
+	for (int64_t b = 0; b < q->blocks; b++)
+		fit_block(q, b);
+}
+
+/* Raises scales where a bias would need more than 2^30 steps. */
+static void bear_bias(weights *q)
+{
+	const az_value *bias = az_op_arg(q->op, 2);
+	if (!bias || q->group)
+		return;
+	float sx = scale_of(q->op->args[0].value);
+	for (int64_t c = 0; c < q->channels; c++) {
+		float b = fabsf((float)az_const_get(az_value_const(bias), (uint64_t)c));
+		float least = b / (sx * 0x1p30f), *scale = &q->scale[q->axis < 0 ? 0 : c];
+		if (q->p.grid == AZ_WEIGHT_POWER && least > *scale)
+			least = ldexpf(1.0f, (int)ceilf(log2f(least)));
+		if (isfinite(least))
+			*scale = fmaxf(*scale, least);
+	}
+}
+
+static uint64_t stored_one(const weights *q, float v, int64_t b)
+{
+	int64_t most = az_elem_max(q->elem), least = -most;
+	if (q->elem.kind == AZ_KIND_BIPOLAR)
+		return v >= 0;
+	if (q->p.grid == AZ_WEIGHT_ODD)
+		return az_odd_nearest(v, q->scale[b], q->elem.bits);
+	if (q->p.grid == AZ_WEIGHT_CODEBOOK)
+		return az_codebook_nearest(&q->book, v, q->scale[b]);
+	if (q->elem.kind == AZ_KIND_UINT)
+		least = 0;
+	return (uint64_t)az_quantize_one(v, q->scale[b], q->zero[b], least, most);
+}
+
+static void store(weights *q)
+{
+	const az_type *type = az_type_with_elem(q->module->ctx, q->type, q->elem);
+	q->stored = az_arena_alloc(&q->module->arena, az_type_size(type), 64);
+	for (int64_t b = 0; b < q->blocks; b++) {
+		for (int64_t i = q->start[b]; i < q->start[b + 1]; i++)
+			az_bits_set(q->stored, (uint64_t)q->place[i], q->elem.bits,
+				stored_one(q, q->v[i], b));
+	}
+}
+
+/* --- Into the graph ----------------------------------------------------------------------------- */
+
+static const char *part_name(const weights *q, const char *part)
+{
+	return az_arena_printf(q->scratch, "%s.%s", q->name, part);
+}
+
+/* What k stands for; NULL where stored numbers stand for themselves. */
+static az_value *table_const(const weights *q)
+{
+	bool odd = q->p.grid == AZ_WEIGHT_ODD && q->elem.kind != AZ_KIND_BIPOLAR;
+	if (!odd && q->p.grid != AZ_WEIGHT_CODEBOOK)
+		return NULL;
+	int64_t count = INT64_C(1) << q->elem.bits;
+	az_elem elem = odd && q->elem.bits == 8 ? AZ_I16 : AZ_I8;
+	unsigned char *data = az_arena_alloc(&q->module->arena, (size_t)count * 2, 64);
+	for (int64_t k = 0; k < count; k++)
+		az_bits_set(data, (uint64_t)k, elem.bits,
+			(uint64_t)(odd ? 2 * k - (count - 1) : q->book.v[k]));
+	const az_type *type = az_type_get(q->module->ctx, elem, 1, &count);
+	return &az_const_new(q->module, part_name(q, "table"), type, data, true)->value;
+}
+
+static const az_quant *meaning(const weights *q, az_name name, const int32_t *zero)
+{
+	bool odd = q->p.grid == AZ_WEIGHT_ODD && q->elem.kind != AZ_KIND_BIPOLAR;
+	bool book = q->p.grid == AZ_WEIGHT_CODEBOOK;
+	if (q->blocks == 1 && q->axis < 0 && !odd && !book)
+		return az_quant_scalar(q->module, q->scale[0], zero ? zero[0] : 0);
+	az_quant quant = {.name = name,
+		.grid = odd    ? AZ_GRID_ODD
+			: book ? AZ_GRID_CODEBOOK
+			       : AZ_GRID_AFFINE,
+		.count = (uint32_t)q->blocks,
+		.axis = (int16_t)q->axis,
+		.group = (int32_t)q->group,
+		.scale = q->scale,
+		.zero = zero,
+		.table_count = book ? q->book.count : 0,
+		.table = book ? q->book.v : NULL};
+	return az_quant_get(q->module, &quant);
+}
+
+static az_value *zero_const(const weights *q, const az_type *scale, const int32_t *zero)
+{
+	const az_type *type = az_type_with_elem(q->module->ctx, scale, q->elem);
+	void *data = az_arena_alloc(&q->module->arena, az_type_size(type) + 8, 64);
+	for (int64_t b = 0; b < q->blocks; b++)
+		az_bits_set(data, (uint64_t)b, q->elem.bits, (uint64_t)zero[b]);
+	return &az_const_new(q->module, part_name(q, "zero"), type, data, true)->value;
+}
+
+static bool replace(weights *q)
+{
+	az_builder at = az_before(q->op);
+	const az_type *stored = az_type_with_elem(q->module->ctx, q->type, q->elem);
+	const az_type *type = scale_type(q);
+	int32_t *zero = NULL;
+	for (int64_t b = 0; b < q->blocks; b++) {
+		if (q->zero[b] && !zero)
+			zero = az_new_array(q->scratch, int32_t, (size_t)q->blocks);
+	}
+	for (int64_t b = 0; zero && b < q->blocks; b++)
+		zero[b] = (int32_t)q->zero[b];
+	az_const *k = az_const_new(q->module, part_name(q, "q"), stored, q->stored, true);
+	k->value.quant = meaning(q, k->value.name, zero);
+	az_value *table = table_const(q), *args[3] = {&k->value, table, NULL};
+	if (table && !(args[0] = az_build(&at, AZ_OP_lookup, 2, args, NULL, AZ_ELEM_NONE)))
+		return false;
+	args[1] = &az_const_new(q->module, part_name(q, "scale"), type, q->scale, true)->value;
+	if (zero)
+		args[2] = zero_const(q, type, zero);
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_dequantize, &attrs);
+	attrs.dequantize.axis = q->axis;
+	attrs.dequantize.group = q->group;
+	az_value *dq = az_build(&at, AZ_OP_dequantize, zero ? 3 : 2, args, &attrs, AZ_F32);
+	if (dq)
+		az_op_set_arg(q->op, 1, dq);
+	return dq != NULL;
 }
 
 /* The scale and zero point of weights that are multiples of one step, not more apart than the type
  * holds; false when they are no such multiples, or need no zero point. */
-static bool whole_grid(const az_const *w, az_elem elem, float *scale, int64_t *zero,
-	az_arena *scratch)
+static bool whole_grid(weights *q)
 {
-	int64_t count = az_type_numel(w->value.type);
-	float *v = az_new_array(scratch, float, (size_t)count + 1);
-	gather_channel(w, false, 0, count, v);
-	int64_t span = az_elem_max(elem) - az_elem_min(elem);
-	*scale = az_weight_step(v, count, span);
-	if (*scale == 0)
+	int64_t span = az_elem_max(q->elem) - az_elem_min(q->elem);
+	float *v = az_new_array(q->scratch, float, (size_t)q->count + 1), least = 0, most = 0;
+	for (int64_t i = 0; i < q->count; i++)
+		v[i] = (float)az_const_get(q->w, (uint64_t)i);
+	float scale = az_weight_step(v, q->count, span);
+	if (scale == 0)
 		return false;
-	float least = 0, most = 0;
-	for (int64_t i = 0; i < count; i++) {
-		least = fminf(least, rintf(v[i] / *scale));
-		most = fmaxf(most, rintf(v[i] / *scale));
+	for (int64_t i = 0; i < q->count; i++) {
+		least = fminf(least, rintf(v[i] / scale));
+		most = fmaxf(most, rintf(v[i] / scale));
 	}
-	bool one_sided = most > (float)az_elem_max(elem) || -least > (float)az_elem_max(elem);
-	*zero = az_elem_min(elem) - (int64_t)least;
-	return one_sided && most - least <= (float)span;
+	float end = (float)az_elem_max(q->elem);
+	if ((most <= end && -least <= end) || most - least > (float)span)
+		return false;
+	q->axis = -1;
+	q->group = 0;
+	make_blocks(q);
+	q->scale[0] = scale;
+	q->zero[0] = az_elem_min(q->elem) - (int64_t)least;
+	const az_type *type = az_type_with_elem(q->module->ctx, q->type, q->elem);
+	q->stored = az_arena_alloc(&q->module->arena, az_type_size(type), 64);
+	for (int64_t i = 0; i < q->count; i++)
+		az_bits_set(q->stored, (uint64_t)i, q->elem.bits,
+			(uint64_t)az_quantize_one(v[i], scale, q->zero[0], az_elem_min(q->elem),
+				az_elem_max(q->elem)));
+	return true;
 }
 
-/* Stored weights dequantized in place of op's: `scale` and `zero` (NULL: none) as constants. */
-static bool set_stored(az_op *op, az_const *q, az_value *scale, az_value *zero, int64_t axis)
+bool az_quantize_weights(az_op *op, const az_precision *precision, bool exact, az_arena *scratch)
 {
-	az_attrs attrs;
-	az_attrs_init(AZ_OP_dequantize, &attrs);
-	attrs.dequantize.axis = axis;
-	az_value *args[3] = {&q->value, scale, zero};
-	az_builder at = az_before(op);
-	az_value *dq = az_build(&at, AZ_OP_dequantize, zero ? 3 : 2, args, &attrs, AZ_F32);
-	if (dq)
-		az_op_set_arg(op, 1, dq);
-	return dq != NULL;
-}
-
-static bool quantize_exactly(az_op *op, az_elem elem, float scale, int64_t zero, const char *name,
-	az_arena *scratch)
-{
-	az_module *module = op->func->module;
 	const az_const *w = az_value_const(op->args[1].value);
-	const az_type *stored = az_type_with_elem(module->ctx, w->value.type, elem);
-	void *data = az_arena_alloc(&module->arena, az_type_size(stored), 64);
-	int64_t count = az_type_numel(stored);
-	for (int64_t i = 0; i < count; i++)
-		az_bits_set(data, (uint64_t)i, elem.bits,
-			(uint64_t)az_quantize_one((float)az_const_get(w, (uint64_t)i), scale, zero,
-				az_elem_min(elem), az_elem_max(elem)));
-	unsigned char element[8] = {0};
-	az_bits_set(element, 0, elem.bits, (uint64_t)zero);
-	az_const *q =
-		az_const_new(module, az_arena_printf(scratch, "%s.q", name), stored, data, true);
-	az_const *s =
-		az_const_f32_scalar(module, az_arena_printf(scratch, "%s.scale", name), scale);
-	az_const *z = az_const_new(module, az_arena_printf(scratch, "%s.zero", name),
-		az_type_get(module->ctx, elem, 0, NULL), element, false);
-	q->value.quant = az_quant_scalar(module, scale, (int32_t)zero);
-	return set_stored(op, q, &s->value, &z->value, -1);
-}
-
-bool az_quantize_weights(az_op *op, unsigned bits, bool exact, az_arena *scratch)
-{
-	az_module *module = op->func->module;
-	az_const *w = az_value_const(op->args[1].value);
-	const az_type *type = w->value.type;
-	az_elem elem = AZ_ELEM(INT, 0);
-	elem.bits = (uint8_t)bits;
-	bool last = op->code == AZ_OP_matmul;
-	int64_t channels = last ? type->dim[type->rank - 1] : type->dim[0];
-	int64_t inner = az_type_numel(type) / AZ_MAX(channels, 1);
-	int64_t most = az_elem_max(elem), grid_zero;
-	const char *name = az_name_generated(w->value.name) ? "w" : w->value.name;
-	float grid;
-	if (exact && whole_grid(w, elem, &grid, &grid_zero, scratch))
-		return quantize_exactly(op, elem, grid, grid_zero, name, scratch);
-	const az_type *stored = az_type_with_elem(module->ctx, type, elem);
-	char *data = az_arena_alloc(&module->arena, az_type_size(stored), 64);
-	float *scale = az_new_array(&module->arena, float, (size_t)channels);
-	float *channel = az_new_array(scratch, float, (size_t)inner + 1);
-	for (int64_t c = 0; c < channels; c++) {
-		gather_channel(w, last, c, inner, channel);
-		scale[c] = channel_scale(op, channel, inner, c, most);
-		for (int64_t i = 0; i < inner; i++)
-			az_bits_set(data, az_weight_place(type, last, c, i), elem.bits,
-				(uint64_t)az_quantize_one(channel[i], scale[c], 0, -most, most));
-	}
-	az_const *q =
-		az_const_new(module, az_arena_printf(scratch, "%s.q", name), stored, data, true);
-	az_const *s = az_const_f32(module, az_arena_printf(scratch, "%s.scale", name), 1, &channels,
-		scale);
-	az_quant quant = {.name = q->value.name,
-		.grid = AZ_GRID_AFFINE,
-		.count = (uint32_t)channels,
-		.axis = (int16_t)(last ? type->rank - 1 : 0),
-		.scale = scale};
-	q->value.quant = az_quant_get(module, &quant);
-	return set_stored(op, q, &s->value, NULL, quant.axis);
+	weights q = {.op = op,
+		.module = op->func->module,
+		.scratch = scratch,
+		.w = w,
+		.type = w->value.type,
+		.name = az_name_generated(w->value.name) ? "w" : w->value.name,
+		.p = *precision};
+	if (precision->is_float || az_type_numel(q.type) == 0)
+		return true;
+	read_form(&q);
+	bool plain = q.p.grid == AZ_WEIGHT_AFFINE && q.elem.kind == AZ_KIND_INT;
+	if (exact && plain && whole_grid(&q))
+		return replace(&q);
+	make_blocks(&q);
+	fit(&q);
+	bear_bias(&q);
+	store(&q);
+	return replace(&q);
 }

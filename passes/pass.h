@@ -102,14 +102,20 @@ uint32_t az_pipeline_times(const az_ctx *ctx, const az_pass_time **times);
 /* The passes of the default road that are still to be done for this module, as pipeline text in the
  * arena. `quantize`: make an int8 network (calib must be given at run time); `data` NULL for float. */
 typedef struct az_road {
-	bool quantize;             /* calibrate, insert-quantizers, ... */
-	int weight_bits, act_bits; /* 8, 8 */
-	int fine_layers;           /* first layers whose operands get two bytes each; 0: none */
-	bool exact_weights;        /* weights that lie on one grid keep it, with a zero point */
-	const char *range;         /* of calibrate; "percentile=99.9"; NULL: its own */
-	const char *round;         /* method of round-weights; NULL or "nearest": no such pass */
-	bool correct_bias;         /* round-weights corrects the biases, whatever its method */
-	bool to_canonical_only;    /* stop before select-kernels */
+	bool quantize;     /* calibrate, insert-quantizers, ... */
+	bool weights_only; /* quantize without calibrating: activations stay float */
+	bool requantize;   /* take the quantizers of a quantized network off first */
+	const char *
+		weights; /* as the options of insert-quantizers (passes.def); NULL or 0: its default */
+	const char *acts;
+	int edges, group;
+	const char *grid;
+	int fine_layers;
+	bool exact_weights;
+	const char *range;      /* of calibrate; "percentile=99.9"; NULL: its own */
+	const char *round;      /* method of round-weights; NULL or "nearest": no such pass */
+	bool correct_bias;      /* round-weights corrects the biases, whatever its method */
+	bool to_canonical_only; /* stop before select-kernels */
 } az_road;
 char *az_road_text(az_arena *arena, const az_module *module, const az_road *road);
 

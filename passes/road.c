@@ -42,91 +42,103 @@ typedef struct steps {
 	AZ_VEC(const char *) list;
 } steps;
 
-/* "{weights=4,acts=4}", what is not 8; `open` stands before the first. */
-static void add_widths(az_text *text, const az_road *road, const char *open)
+/* Options of a step that are not its defaults: "{", "," before each, "}" behind the last. */
+typedef struct options {
+	az_text text;
+	bool any;
+} options;
+
+static void add_option(options *o, const char *name, const char *value)
 {
-	const char *before = open;
-	if (road->weight_bits && road->weight_bits != 8) {
-		az_text_add(text, "%sweights=%d", before, road->weight_bits);
-		before = ",";
-	}
-	if (road->act_bits && road->act_bits != 8) {
-		az_text_add(text, "%sacts=%d", before, road->act_bits);
-		before = ",";
-	}
-	if (*open == ',' || before != open)
-		az_text_add_char(text, '}');
+	az_text_add(&o->text, "%s%s", o->any ? "," : "{", name);
+	if (*value)
+		az_text_add(&o->text, "=%s", value);
+	o->any = true;
+}
+
+static void add_word(options *o, const char *name, const char *value, const char *init)
+{
+	if (value && strcmp(value, init) != 0)
+		add_option(o, name, value);
+}
+
+static void add_number(options *o, const char *name, int value)
+{
+	if (value)
+		add_option(o, name, az_arena_printf(o->text.arena, "%d", value));
+}
+
+/* AZ_QUANTIZE_OPTIONS of passes.def, in their order. */
+static const char *with_quantize_options(options *o, const az_road *road)
+{
+	add_word(o, "weights", road->weights, "8");
+	add_word(o, "acts", road->weights_only ? "float" : road->acts, "8");
+	add_number(o, "edges", road->edges);
+	add_number(o, "group", road->group);
+	add_word(o, "grid", road->grid, "affine");
+	add_number(o, "fine", road->fine_layers);
+	if (road->exact_weights)
+		add_option(o, "exact", "");
+	az_text_add(&o->text, "%s", o->any ? "}" : "");
+	return o->text.v;
+}
+
+static options begin_step(az_arena *arena, const char *pass)
+{
+	options o = {.text = {.arena = arena}};
+	az_text_add(&o.text, "%s", pass);
+	return o;
 }
 
 /* calibrate; a range of "percentile=99.9" says the method and its number. */
 static const char *calibrate_step(az_arena *arena, const az_road *road)
 {
-	az_text text = {.arena = arena};
-	const char *before = "{";
-	az_text_add(&text, "calibrate");
+	options o = begin_step(arena, "calibrate");
 	if (road->range) {
 		const char *number = strchr(road->range, '=');
-		az_text_add(&text, "{method=%.*s", (int)strcspn(road->range, "="), road->range);
-		az_text_add(&text, "%s%s", number ? ",percent" : "", number ? number : "");
-		before = ",";
+		add_option(&o, "method",
+			az_arena_printf(arena, "%.*s", (int)strcspn(road->range, "="),
+				road->range));
+		if (number)
+			add_option(&o, "percent", number + 1);
 	}
-	if (road->act_bits && road->act_bits != 8) {
-		az_text_add(&text, "%sacts=%d", before, road->act_bits);
-		before = ",";
-	}
-	az_text_add(&text, "%s", *before == ',' ? "}" : "");
-	return text.v;
+	return with_quantize_options(&o, road);
 }
 
 static const char *round_step(az_arena *arena, const az_road *road)
 {
-	az_text text = {.arena = arena};
-	az_text_add(&text, "round-weights{method=%s", road->round ? road->round : "nearest");
+	options o = begin_step(arena, "round-weights");
+	add_option(&o, "method", road->round ? road->round : "nearest");
 	if (road->correct_bias)
-		az_text_add(&text, ",bias");
-	add_widths(&text, road, ",");
-	return text.v;
+		add_option(&o, "bias", "");
+	return with_quantize_options(&o, road);
 }
 
-/* insert-quantizers with the options that are not its defaults. */
-static const char *insert_text(az_arena *arena, const az_road *road)
+static const char *insert_step(az_arena *arena, const az_road *road)
 {
-	az_text text = {.arena = arena};
-	const struct {
-		const char *name;
-		int value, init;
-	} options[] = {{"weights", road->weight_bits ? road->weight_bits : 8, 8},
-		{"acts", road->act_bits ? road->act_bits : 8, 8}, {"fine", road->fine_layers, 0}};
-	const char *separator = "{";
-	az_text_add(&text, "insert-quantizers");
-	for (size_t i = 0; i < AZ_COUNT(options); i++) {
-		if (options[i].value == options[i].init)
-			continue;
-		az_text_add(&text, "%s%s=%d", separator, options[i].name, options[i].value);
-		separator = ",";
-	}
-	if (road->exact_weights) {
-		az_text_add(&text, "%sexact", separator);
-		separator = ",";
-	}
-	az_text_add(&text, "%s", *separator == ',' ? "}" : "");
-	return text.v;
+	options o = begin_step(arena, "insert-quantizers");
+	return with_quantize_options(&o, road);
 }
 
 static void list_steps(az_arena *arena, const az_module *module, const az_road *road, steps *out)
 {
+	if (road->requantize)
+		az_vec_push(arena, &out->list, "drop-quantizers");
 	for (uint32_t i = 0; i < AZ_COUNT(front); i++)
 		az_vec_push(arena, &out->list, front[i]);
-	bool quantized = holds_quantizers(module);
-	bool ours = was_done(module, "calibrate") || was_done(module, "insert-quantizers");
-	if (ours || (road->quantize && !quantized)) {
-		az_vec_push(arena, &out->list, calibrate_step(arena, road));
+	bool calibrated = was_done(module, "calibrate"),
+	     ours = was_done(module, "insert-quantizers");
+	bool quantized = holds_quantizers(module) && !road->requantize;
+	if (calibrated || ours || (road->quantize && !quantized)) {
+		if (calibrated || (!ours && !road->weights_only))
+			az_vec_push(arena, &out->list, calibrate_step(arena, road));
 		bool rounds = road->round && strcmp(road->round, "nearest") != 0;
 		if (rounds || road->correct_bias)
 			az_vec_push(arena, &out->list, round_step(arena, road));
-		az_vec_push(arena, &out->list, insert_text(arena, road));
+		az_vec_push(arena, &out->list, insert_step(arena, road));
 	}
-	if (ours || road->quantize || quantized || was_done(module, "fold-quantizers"))
+	if (calibrated || ours || road->quantize || quantized ||
+		was_done(module, "fold-quantizers"))
 		az_vec_push(arena, &out->list, "fold-quantizers");
 	if (road->to_canonical_only)
 		return;

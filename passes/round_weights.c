@@ -74,30 +74,30 @@ static bool run_insertion(az_pass_ctx *inner)
 		az_arena_free(&inner->scratch);
 		return false;
 	});
-	bool ok = inner->desc->run(inner);
+	bool ok = az_insert_quantizers(inner, false);
 	AZ_UNGUARD(ctx);
 	az_arena_free(&inner->scratch);
 	return ok;
 }
 
-/* Runs insert-quantizers on the clone with those options that both passes have, but for `fine`: that would
- * make two layers of one. */
+/* insert-quantizers on the clone, with the options of this pass but for `fine`: that would make two layers of
+ * one. */
 static bool quantize(az_pass_ctx *pass, az_module *clone)
 {
-	const az_pass_desc *desc = az_pass_find("insert-quantizers");
-	az_pipeline_step step = {.pass = az_name_of(pass->ctx, desc->name), .loc = pass->step->loc};
-	az_pipeline_option *common =
-		az_new_array(&pass->scratch, az_pipeline_option, pass->step->option_count + 1u);
+	az_pipeline_step step = *pass->step;
+	az_pipeline_option *option =
+		az_new_array(&pass->scratch, az_pipeline_option, step.option_count + 1u);
+	step.option_count = 0;
+	step.option = option;
 	for (uint32_t i = 0; i < pass->step->option_count; i++) {
-		for (const az_option_desc *o = desc->options; o->name; o++) {
-			if (strcmp(o->name, pass->step->option[i].key) == 0 &&
-				strcmp(o->name, "fine") != 0)
-				common[step.option_count++] = pass->step->option[i];
-		}
+		if (strcmp(pass->step->option[i].key, "fine") != 0)
+			option[step.option_count++] = pass->step->option[i];
 	}
-	step.option = common;
-	az_pass_ctx inner = {
-		.ctx = pass->ctx, .module = clone, .env = pass->env, .step = &step, .desc = desc};
+	az_pass_ctx inner = {.ctx = pass->ctx,
+		.module = clone,
+		.env = pass->env,
+		.step = &step,
+		.desc = pass->desc};
 	az_arena_init(&inner.scratch, &pass->ctx->oom);
 	return run_insertion(&inner);
 }

@@ -66,15 +66,15 @@ static void road_resumes(void)
 {
 	az_ctx *ctx = az_ctx_new();
 	az_module *module = parse(ctx);
-	az_road road = {
-		.quantize = true, .weight_bits = 4, .act_bits = 8, .to_canonical_only = true};
+	az_road road = {.quantize = true, .weights = "4", .acts = "8", .to_canonical_only = true};
 	az_pass_env env = {.exec = &az_eval_exec, .calib = &samples, .verify_each = true};
 	CU_ASSERT_STRING_EQUAL(az_road_text(&ctx->arena, module, &road),
 		"infer-shapes,fold-constants,canonicalize,decompose,fold-batchnorm,fuse-activation,"
-		"sink-transposes,calibrate,insert-quantizers{weights=4},fold-quantizers");
+		"sink-transposes,calibrate{weights=4},insert-quantizers{weights=4},fold-"
+		"quantizers");
 	CU_ASSERT(run(ctx, module, "infer-shapes,fold-constants,dce,canonicalize", &env));
 	CU_ASSERT_STRING_EQUAL(az_road_text(&ctx->arena, module, &road),
-		"decompose,fold-batchnorm,fuse-activation,sink-transposes,calibrate,"
+		"decompose,fold-batchnorm,fuse-activation,sink-transposes,calibrate{weights=4},"
 		"insert-quantizers{weights=4},fold-quantizers");
 	CU_ASSERT(run(ctx, module, az_road_text(&ctx->arena, module, &road), &env));
 	CU_ASSERT_EQUAL(module->stage, AZ_STAGE_FOLDED);

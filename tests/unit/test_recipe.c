@@ -42,11 +42,11 @@ static void matching(void)
 	az_recipe r;
 	CU_ASSERT_TRUE_FATAL(parse(ctx,
 		"recipe 1 match op conv and name \"a*b?d\" and params < 9 { weight = i2 }", &r));
-	CU_ASSERT_TRUE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbbcd", 8));
-	CU_ASSERT_TRUE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "abbbd", 8));
-	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbd", 8));
-	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbbcd", 9));
-	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_matmul, "axxbbcd", 8));
+	CU_ASSERT_TRUE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbbcd", 8, 0));
+	CU_ASSERT_TRUE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "abbbd", 8, 0));
+	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbd", 8, 0));
+	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbbcd", 9, 0));
+	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_matmul, "axxbbcd", 8, 0));
 	az_ctx_free(ctx);
 }
 

@@ -193,7 +193,7 @@ static void refused(void)
 	refuse("round-weights{samples=0}", &samples, "samples = 0 must be positive");
 	refuse("round-weights{damp=0}", &samples, "damp must be positive");
 	refuse("round-weights", NULL, "there are no calibration samples");
-	refuse("round-weights{weights=9}", &samples, "must be 2 to 8 bits");
+	refuse("round-weights{weights=9}", &samples, "must be 1 to 8 bits");
 }
 
 static bool strange_sample(void *data, uint64_t i, az_tensor *inputs)
