@@ -105,14 +105,11 @@ typedef struct az_road {
 	bool quantize;     /* calibrate, insert-quantizers, ... */
 	bool weights_only; /* quantize without calibrating: activations stay float */
 	bool requantize;   /* take the quantizers of a quantized network off first */
-	const char *
-		weights; /* as the options of insert-quantizers (passes.def); NULL or 0: its default */
-	const char *acts;
-	int edges, group;
-	const char *grid;
-	int fine_layers;
+	/* As the options of insert-quantizers (passes.def); NULL or 0: their defaults. */
+	const char *weights, *acts, *grid;
+	int edges, group, fine_layers;
 	bool exact_weights;
-	const char *range;      /* of calibrate; "percentile=99.9"; NULL: its own */
+	const char *range;      /* method of calibrate, "percentile=99.9" too; NULL: its default */
 	const char *round;      /* method of round-weights; NULL or "nearest": no such pass */
 	bool correct_bias;      /* round-weights corrects the biases, whatever its method */
 	bool to_canonical_only; /* stop before select-kernels */
