@@ -136,7 +136,8 @@ bool az_epilogue_read(const az_func *func, const az_op *anchor, int64_t batch, i
 	if (!read_value(&ep, value))
 		return false;
 	if (op->code == AZ_OP_requantize && op->args[0].value == anchor->results[0] &&
-		type->elem.bits == 8 && az_elem_is_integer(type->elem))
+		op->attr.requantize.rounding == AZ_rounding_even && type->elem.bits == 8 &&
+		az_elem_is_integer(type->elem))
 		ep.requantize = op;
 	*out = ep;
 	return true;

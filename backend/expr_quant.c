@@ -101,7 +101,7 @@ LLVMValueRef az_expr_requantize(az_emitter *e, const az_op *op, const LLVMValueR
 	/* A subnormal scale needs no test here: its products round to 0 all the same. */
 	LLVMValueRef t = LLVMBuildFMul(e->b, acc, args[1], "");
 	LLVMValueRef zero = az_int(e, az_type_like(e->i32, t), attr->zero);
-	return to_stored(e, AZ_rounding_even, elem, attr->clamp, t, zero);
+	return to_stored(e, attr->rounding, elem, attr->clamp, t, zero);
 }
 
 /* f32(q - zero), the difference exact. */

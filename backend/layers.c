@@ -57,6 +57,11 @@ static az_elem result_elem(const walk *w, const az_op *op, const az_value *resul
 		return bounded(stored, op->attr.quantize.clamp);
 	if (op->code == AZ_OP_requantize)
 		return bounded(stored, op->attr.requantize.clamp);
+	if (op->code == AZ_OP_threshold) {
+		const az_attrs_threshold *t = &op->attr.threshold;
+		int64_t reached[2] = {t->base, t->base + t->step * op->args[1].value->type->dim[0]};
+		return bounded(stored, (az_ints){2, reached});
+	}
 	if (op->arg_count == 0 || computes(op))
 		return stored;
 	az_elem widest = AZ_ELEM_NONE;

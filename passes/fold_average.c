@@ -129,7 +129,7 @@ bool az_fold_average(az_op *op, az_arena *scratch)
 	if (!dq || !layer->uses || dq->args[0].value->type->elem.kind == AZ_KIND_BIPOLAR)
 		return false;
 	for (const az_use *use = layer->uses; use; use = use->next) {
-		if (!az_plain_quantize(use->user, &y))
+		if (!az_tensor_quantize(use->user, &y))
 			return false;
 	}
 	int64_t positions;
@@ -144,7 +144,7 @@ bool az_fold_average(az_op *op, az_arena *scratch)
 		return false;
 	while (layer->uses) {
 		az_op *quantize = layer->uses->user;
-		az_plain_quantize(quantize, &y);
+		az_tensor_quantize(quantize, &y);
 		float ratio = az_params_scale(&x, 0) / az_params_scale(&y, 0);
 		az_value *scale = average_scale(op, ratio, n, positions);
 		if (!az_fold_requantize(quantize, acc, scale, -INFINITY, INFINITY, layer))

@@ -28,6 +28,62 @@ bool az_fold_cancel(az_op *op)
 	return true;
 }
 
+bool az_fold_zero(az_op *op)
+{
+	az_params y;
+	const az_type *type = op->results[0]->type;
+	if (!az_params_of(op, &y) || !az_params_all_zero(&y))
+		return false;
+	bool bipolar = type->elem.kind == AZ_KIND_BIPOLAR;
+	az_ints clamp = op->attr.quantize.clamp;
+	int64_t q = bipolar ? 1 : az_params_zero(&y, 0);
+	if (clamp.count == 2)
+		q = AZ_MAX(AZ_MIN(q, clamp.v[1]), clamp.v[0]);
+	az_module *module = op->func->module;
+	void *element = az_arena_alloc(&module->arena, 8, 8);
+	az_bits_set(element, 0, type->elem.bits, (uint64_t)q);
+	az_value *made = &az_const_splat(module, NULL, type, element)->value;
+	if (!bipolar)
+		made->quant = quant_of(op, &y);
+	az_replace_op(op, made);
+	return true;
+}
+
+bool az_fold_pad(az_op *op)
+{
+	az_params y;
+	az_op *pad = az_def_is(op->args[0].value, AZ_OP_pad);
+	if (!pad || !az_used_once(pad->results[0]) || !az_tensor_quantize(op, &y) ||
+		pad->attr.pad.mode != AZ_padding_constant)
+		return false;
+	/* The interpreter quantizes the padding: one number through the same operation. */
+	az_module *module = op->func->module;
+	az_elem elem = op->results[0]->type->elem;
+	az_value *args[3] = {&az_const_f32_scalar(module, NULL, pad->attr.pad.value)->value,
+		op->args[1].value, az_op_arg(op, 2)};
+	if (elem.bits > 16)
+		return false;
+	az_builder at = az_before(op);
+	az_op *one = az_op_new(&at, AZ_OP_quantize, op->arg_count, args, &op->attr, elem);
+	az_value *number;
+	if (!one)
+		return false;
+	bool ok = az_fold_op(one, &module->arena, &number);
+	az_op_erase(one);
+	if (!ok)
+		return false;
+	args[0] = pad->args[0].value;
+	az_value *q = az_build(&at, AZ_OP_quantize, op->arg_count, args, &op->attr, elem);
+	az_attrs attrs = pad->attr;
+	attrs.pad.value = (float)az_const_get_int(az_value_const(number), 0);
+	az_value *made = q ? az_build(&at, AZ_OP_pad, 1, &q, &attrs, AZ_ELEM_NONE) : NULL;
+	if (!made)
+		return false;
+	q->quant = made->quant = quant_of(op, &y);
+	az_replace_op(op, made);
+	return true;
+}
+
 /* Operands that hold data (an index does not). */
 static uint32_t data_count(const az_op *op)
 {
@@ -50,7 +106,10 @@ static bool stored_padding(const az_op *op, const az_params *p, az_elem elem, az
 
 bool az_fold_sink(az_op *op, az_arena *scratch)
 {
-	if (!az_shares_quantizer(op) || op->result_count != 1)
+	bool chooses =
+		op->code == AZ_OP_reduce && (op->attr.reduce.kind == AZ_reduction_max ||
+						    op->attr.reduce.kind == AZ_reduction_min);
+	if ((!az_shares_quantizer(op) && !chooses) || op->result_count != 1)
 		return false;
 	az_value **args = az_new_array(scratch, az_value *, op->arg_count + 1);
 	az_params first, other;
@@ -93,7 +152,7 @@ bool az_fold_concat(az_op *op, az_arena *scratch)
 {
 	az_params y, x;
 	const az_op *concat = az_def_is(op->args[0].value, AZ_OP_concat);
-	if (!concat || !az_used_once(concat->results[0]) || !az_plain_quantize(op, &y))
+	if (!concat || !az_used_once(concat->results[0]) || !az_tensor_quantize(op, &y))
 		return false;
 	az_value **args = az_new_array(scratch, az_value *, concat->arg_count);
 	for (uint32_t i = 0; i < concat->arg_count; i++) {
@@ -289,7 +348,7 @@ bool az_fold_lookup(az_op *op, az_arena *scratch)
 	if (!made)
 		return false;
 	az_params y;
-	made->quant = az_plain_quantize(op, &y) ? quant_of(op, &y) : result->quant;
+	made->quant = az_tensor_quantize(op, &y) ? quant_of(op, &y) : result->quant;
 	/* The name of the layer is that of the last float value, unless the quantize has one. */
 	az_value *layer = op->args[0].value;
 	if (az_name_generated(result->name) && c.ops.count > 1 && !az_name_generated(layer->name)) {

@@ -34,13 +34,16 @@ static bool fold(az_op *op, az_arena *scratch)
 {
 	switch (op->code) {
 	case AZ_OP_quantize:
-		return az_fold_cancel(op) || az_fold_concat(op, scratch) || az_fold_clip(op) ||
-		       az_fold_lookup(op, scratch) || az_fold_threshold(op, scratch);
+		return az_fold_zero(op) || az_fold_cancel(op) || az_fold_pad(op) ||
+		       az_fold_concat(op, scratch) || az_fold_clip(op) ||
+		       az_fold_lookup(op, scratch) || az_fold_accumulator(op, scratch) ||
+		       az_fold_threshold(op, scratch);
 	case AZ_OP_conv:
 	case AZ_OP_conv_transpose:
 	case AZ_OP_matmul:
 		return az_fold_contraction(op, scratch);
 	case AZ_OP_reduce:
+		return az_fold_average(op, scratch) || az_fold_sink(op, scratch);
 	case AZ_OP_avg_pool:
 		return az_fold_average(op, scratch);
 	default:
@@ -70,7 +73,7 @@ static void note_quantizers(az_func *func)
 {
 	az_params p;
 	for (az_op *op = func->first; op; op = op->next) {
-		if (az_plain_quantize(op, &p) && !op->results[0]->quant)
+		if (az_tensor_quantize(op, &p) && !op->results[0]->quant)
 			op->results[0]->quant = az_quant_scalar(func->module,
 				az_params_scale(&p, 0), (int32_t)az_params_zero(&p, 0));
 	}

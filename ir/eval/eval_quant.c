@@ -180,7 +180,7 @@ bool az_eval_requantize(az_eval *e)
 	for (uint64_t i = 0; i < y.count; i++) {
 		float a = huge ? (float)(uint64_t)acc.i[i] : (float)acc.i[i];
 		float t = a * flush(scale.f[i]);
-		y.i[i] = bipolar ? quantize_sign(t) : quantize_unit(t, &g, AZ_rounding_even);
+		y.i[i] = bipolar ? quantize_sign(t) : quantize_unit(t, &g, attr->rounding);
 	}
 	az_wide_store(&y, &e->results[0]);
 	return true;
