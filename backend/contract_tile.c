@@ -108,6 +108,41 @@ static double layer_cost(const az_contract *c, candidate t, int64_t vectors, uin
 	return sum;
 }
 
+/* Bytes of code, in vector instructions: every rest of rows, columns and vectors has a copy of its own. */
+static double code_size(const az_contract *c, candidate t, int64_t vectors, uint32_t parts)
+{
+	int64_t h[2] = {t.h, c->out_h % t.h}, w[2] = {t.w, c->out_w % t.w},
+		nr[2] = {t.nr, vectors % t.nr};
+	double sum = 0;
+	for (uint32_t i = 0; i < 8; i++) {
+		int64_t pixels = h[i & 1] * w[i >> 1 & 1], v = nr[i >> 2];
+		if (pixels && v)
+			sum += 40 + (double)(pixels * v * (parts + 8) + v * 2 + pixels * 2);
+	}
+	return sum;
+}
+
+/* The smallest code that takes at most twice the time of the cheapest tile. */
+static candidate pick_compact(const az_contract *c, candidate cheapest, uint32_t lanes, uint32_t parts)
+{
+	int64_t vectors = ceil_div(c->group_out, lanes);
+	double most = 2 * layer_cost(c, cheapest, vectors, lanes, parts);
+	double least = code_size(c, cheapest, vectors, parts);
+	candidate best = cheapest;
+	for (int64_t nr = 1; nr <= cheapest.nr; nr++)
+		for (int64_t w = 1; w <= AZ_MIN(c->out_w, 8); w++)
+			for (int64_t h = 1; h <= AZ_MIN(c->out_h, 4) && h * w * nr <= 8; h++) {
+				candidate t = {h, w, nr};
+				double size = code_size(c, t, vectors, parts);
+				if (size < least &&
+					layer_cost(c, t, vectors, lanes, parts) <= most) {
+					least = size;
+					best = t;
+				}
+			}
+	return best;
+}
+
 /* The cheapest tile of at most `most` pixels, for any number of vectors that the registers allow. */
 static candidate pick(const az_contract *c, az_dot_form form, uint32_t registers, uint32_t lanes)
 {
@@ -140,6 +175,8 @@ void az_contract_tile(const az_contract *c, const az_target *target, az_tile *ti
 		registers =
 			target->arch == AZ_ARCH_RISCV64 || target->arch == AZ_ARCH_ARM ? 20 : 16;
 	candidate t = pick(c, form, registers, lanes);
+	if (target->compact)
+		t = pick_compact(c, t, lanes, parts);
 	int64_t dots = t.h * t.w * t.nr * parts;
 	int64_t granules = az_contract_granules(c, az_form_granule(form));
 	int64_t uk = 1;
@@ -148,6 +185,8 @@ void az_contract_tile(const az_contract *c, const az_target *target, az_tile *ti
 			uk = k;
 	if (uk == 1 && granules >= 6 && dots * 2 <= DOTS_MAX)
 		uk = 2;
+	if (target->compact)
+		uk = 1;
 	*tile = (az_tile){.count = AZ_TILE_CONTRACT_COUNT};
 	tile->v[AZ_TILE_H] = t.h;
 	tile->v[AZ_TILE_W] = t.w;

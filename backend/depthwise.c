@@ -42,6 +42,9 @@ bool az_depthwise_match(const az_target *target, const az_func *func, az_value *
 		lanes /= 2;
 	int64_t w = target->vector_registers >= 32 ? 8 : 4;
 	w = AZ_MIN(w, c.out_w);
+	if (target->compact) /* a width that leaves no rest */
+		for (w = AZ_MIN(w, INT64_C(3)); w > 1 && c.out_w % w;)
+			w--;
 	while (w > 1 && (w * c.kernel_w > 96 || input_columns(&c, w) > COLUMNS_MAX))
 		w--;
 	*tile = (az_tile){.count = TILE_COUNT};

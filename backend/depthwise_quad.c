@@ -79,7 +79,7 @@ bool az_depthwise_quad_match(const az_target *target, const az_func *func, az_va
 		lanes /= 2;
 	}
 	int64_t n = group_outputs(&c), groups = target->vector_registers >= 32 ? 4 / n : 2 / n;
-	groups = AZ_MAX(groups, 1);
+	groups = target->compact ? 1 : AZ_MAX(groups, 1);
 	*tile = (az_tile){.count = TILE_COUNT};
 	tile->v[TILE_GROUPS] = AZ_MIN(groups, (c.out_w + n - 1) / n);
 	tile->v[TILE_LANES] = lanes;

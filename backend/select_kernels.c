@@ -180,7 +180,9 @@ bool az_pass_select_kernels(az_pass_ctx *pass)
 		return az_error(pass->ctx, AZ_LOC_NONE, "select-kernels needs a target");
 	if (!az_module_main(pass->module))
 		return az_error(pass->ctx, AZ_LOC_NONE, "the module has no main function");
-	selector s = {.pass = pass, .target = target, .arena = &pass->scratch};
+	az_target chosen = *target;
+	chosen.compact = az_pass_flag(pass, "size");
+	selector s = {.pass = pass, .target = &chosen, .arena = &pass->scratch};
 	s.probes.arena = s.arena;
 	if (!az_select_prepare(pass) || !run(&s))
 		return false;

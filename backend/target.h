@@ -35,6 +35,7 @@ typedef struct az_target {
 	uint32_t vector_registers; /* 16 or 32 */
 	bool has_fma;              /* fused multiply-add for --float code */
 	bool native;               /* is this very machine: JIT and timing allowed */
+	bool compact;              /* tiles for little code (select-kernels{size}), not for speed */
 	uint32_t cpu_check;        /* bits the executable checks at start (runtime/cpu.h) */
 	uint32_t pointer_bytes;
 	const char *runtime; /* name of the embedded runtime objects, e.g. "x86_64" */
