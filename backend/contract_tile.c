@@ -123,7 +123,8 @@ static double code_size(const az_contract *c, candidate t, int64_t vectors, uint
 }
 
 /* The smallest code that takes at most twice the time of the cheapest tile. */
-static candidate pick_compact(const az_contract *c, candidate cheapest, uint32_t lanes, uint32_t parts)
+static candidate pick_compact(const az_contract *c, candidate cheapest, uint32_t lanes,
+	uint32_t parts)
 {
 	int64_t vectors = ceil_div(c->group_out, lanes);
 	double most = 2 * layer_cost(c, cheapest, vectors, lanes, parts);
