@@ -224,10 +224,10 @@ static bool unsupported(az_node *n, const char *domain, const char *op)
 		return az_node_error(n,
 			"operator %s of opset %lld is not supported; it is supported from opset %d",
 			op, (long long)n->opset, other->since);
-	if (*domain)
-		return az_node_error(n, "operator %s of domain \"%s\" is not supported", op,
-			domain);
 	const char *reason = az_onnx_refusal(op);
+	if (*domain)
+		return az_node_error(n, "operator %s of domain \"%s\" is not supported%s%s", op,
+			domain, reason ? ": " : "", reason ? reason : "");
 	if (reason)
 		return az_node_error(n, "operator %s (opset %lld) is not supported: %s", op,
 			(long long)n->opset, reason);

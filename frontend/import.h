@@ -95,7 +95,7 @@ typedef struct az_onnx_row {
 	int code;
 } az_onnx_row;
 extern const az_onnx_row az_onnx_rows[]; /* ends with name NULL */
-/* Why an operator of ai.onnx cannot be supported, if that is known; else NULL. */
+/* Why an operator cannot be supported, if that is known; else NULL. */
 const char *az_onnx_refusal(const char *name);
 
 /* --- graph.c: walking --- */

@@ -2,6 +2,8 @@
  *
  * com.microsoft.MatMulNBits: float activations times weights of 2, 4 or 8 bits in blocks along K. The
  * weights stay packed: a constant [K, N] of their own width under a dequantize with groups. */
+#include <math.h>
+
 #include "base/bits.h"
 #include "frontend/onnx_ops.h"
 
@@ -27,6 +29,10 @@ static bool read_shape(az_node *node, nbits *s)
 		return az_node_error(node, "block_size = %lld is no positive multiple of 8",
 			(long long)s->block);
 	s->blocks = (s->k + s->block - 1) / s->block;
+	if (az_node_int(node, "weight_prepacked", 0))
+		return az_node_error(node,
+			"weight_prepacked: weights in the order of one machine are "
+			"not supported");
 	if (az_node_in(node, 4))
 		return az_node_error(node,
 			"operand 4 (g_idx) is not supported: rows must be in order");
@@ -83,18 +89,23 @@ static az_value *scales(az_node *node, const nbits *s)
 	return az_emit_transpose(node, az_emit_reshape(node, scale, 2, dim), perm);
 }
 
-/* Packed rows of blocks numbers each, every row beginning on a byte; the middle of the range without. */
-static az_value *zeros(az_node *node, const nbits *s)
+/* Packed rows of blocks numbers each, every row beginning on a byte; the middle of the range without, and
+ * where they are floats: what these differ from the middle is added apart. */
+static az_value *zeros(az_node *node, const nbits *s, bool real)
 {
 	int64_t dim[] = {s->blocks, s->n};
 	const az_type *type = az_type_get(node->im->ctx, AZ_ELEM(UINT, (uint8_t)s->bits), 2, dim);
 	uint64_t row = az_bits_size((uint64_t)s->blocks, (unsigned)s->bits) * 8 / (uint64_t)s->bits;
 	const az_const *given = NULL;
-	if (az_node_in(node, 3)) {
+	if (az_node_in(node, 3) && !real) {
 		given = constant(node, 3, "zero points",
 			(uint64_t)s->n * row * (uint64_t)s->bits / 8);
-		if (!given || !az_elem_equal(given->value.type->elem, AZ_U8)) {
-			az_node_error(node, "zero points must be packed in u8");
+		if (!given)
+			return NULL;
+		if (!az_elem_equal(given->value.type->elem, AZ_U8)) {
+			az_node_error(node,
+				"zero points are %s; they must be packed in u8 or floats",
+				az_type_print(&node->im->scratch, given->value.type));
 			return NULL;
 		}
 	}
@@ -111,6 +122,43 @@ static az_value *zeros(az_node *node, const nbits *s)
 	return az_emit_const(node, type, to);
 }
 
+/* What float zero points change: every block of a row of A is summed, and the sums are multiplied by
+ * (middle - zero) * scale of that block. The weights stay packed. */
+static az_value *shift(az_node *node, const nbits *s, az_value *a, az_value *scale)
+{
+	az_value *zero = az_node_need(node, 3, "zero points");
+	int64_t dim[AZ_RANK_MAX + 1], pad[2 * AZ_RANK_MAX] = {0}, flat[] = {s->n, s->blocks};
+	uint32_t rank = a->type->rank;
+	if (az_type_numel(zero->type) != s->n * s->blocks) {
+		az_node_error(node, "zero points are %s, %lld numbers are needed",
+			az_type_print(&node->im->scratch, zero->type),
+			(long long)(s->n * s->blocks));
+		return NULL;
+	}
+	if (rank < 1 || rank + 1 > AZ_RANK_MAX) {
+		az_node_error(node, "A has %u dimensions", rank);
+		return NULL;
+	}
+	zero = az_emit_transpose(node, az_emit_reshape(node, zero, 2, flat), (int64_t[]){1, 0});
+	az_value *middle = az_emit_scalar(node, a->type->elem, ldexp(1, (int)s->bits - 1));
+	az_value *by = az_emit2(node, AZ_OP_mul, az_emit2(node, AZ_OP_sub, middle, zero), scale);
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_pad, &attrs);
+	pad[2 * rank - 1] = s->blocks * s->block - s->k;
+	attrs.pad.pad = (az_ints){2 * rank, pad};
+	if (pad[2 * rank - 1])
+		a = az_emit_attr(node, AZ_OP_pad, a, &attrs);
+	if (!a)
+		return NULL;
+	for (uint32_t i = 0; i < rank; i++)
+		dim[i] = a->type->dim[i];
+	dim[rank - 1] = s->blocks;
+	dim[rank] = s->block;
+	a = az_emit_reshape(node, a, rank + 1, dim);
+	a = az_emit_reduce(node, AZ_reduction_sum, a, 1, (int64_t[]){rank}, true);
+	return az_emit_matmul(node, a, by);
+}
+
 bool az_onnx_matmul_nbits(az_node *node)
 {
 	az_value *a = az_node_need(node, 0, "A"), *bias = az_node_in(node, 5);
@@ -121,10 +169,13 @@ bool az_onnx_matmul_nbits(az_node *node)
 	az_attrs_init(AZ_OP_dequantize, &attrs);
 	attrs.dequantize.axis = 0;
 	attrs.dequantize.group = s.block;
-	az_value *args[] = {weights(node, &s), scales(node, &s), zeros(node, &s)};
+	bool real = az_node_in(node, 3) && az_elem_is_float(node->in[3]->type->elem);
+	az_value *args[] = {weights(node, &s), scales(node, &s), zeros(node, &s, real)};
 	if (!args[0] || !args[1] || !args[2])
 		return false;
 	az_value *b = az_emit(node, AZ_OP_dequantize, 3, args, &attrs, a->type->elem);
 	az_value *y = az_emit_matmul(node, a, b);
+	if (real)
+		y = az_emit2(node, AZ_OP_add, y, shift(node, &s, a, args[1]));
 	return az_node_set(node, 0, bias ? az_emit2(node, AZ_OP_add, y, bias) : y);
 }

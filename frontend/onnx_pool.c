@@ -28,12 +28,11 @@ bool az_onnx_max_pool(az_node *n)
 	return az_node_set(n, 0, az_emit_channels_first(n, y));
 }
 
-bool az_onnx_average_pool(az_node *n)
+az_value *az_emit_average_pool(az_node *n, az_value *x)
 {
-	az_value *x = az_node_need(n, 0, "x");
 	az_spatial s;
-	if (!x || !az_spatial_read(n, x, NULL, &s))
-		return false;
+	if (!az_spatial_read(n, x, NULL, &s))
+		return NULL;
 	az_spatial_same(&s);
 	az_attrs attrs;
 	az_attrs_init(AZ_OP_avg_pool, &attrs);
@@ -41,7 +40,13 @@ bool az_onnx_average_pool(az_node *n)
 	attrs.avg_pool.ceil = az_node_int(n, "ceil_mode", 0) != 0;
 	attrs.avg_pool.include_pad = az_node_int(n, "count_include_pad", 0) != 0;
 	az_value *y = az_emit_attr(n, AZ_OP_avg_pool, az_emit_channels_last(n, x), &attrs);
-	return az_node_set(n, 0, az_emit_channels_first(n, y));
+	return az_emit_channels_first(n, y);
+}
+
+bool az_onnx_average_pool(az_node *n)
+{
+	az_value *x = az_node_need(n, 0, "x");
+	return x && az_node_set(n, 0, az_emit_average_pool(n, x));
 }
 
 static az_value *power_of_absolute(az_node *n, az_value *x, int64_t p)

@@ -1,183 +1,371 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * QONNX: Quant, BipolarQuant and Trunc, whose results are floats on a grid of any width. They become
- * quantize and dequantize, so that constant weights are stored in their own width at once. */
+ * QONNX: Quant (IntQuant), BipolarQuant and Trunc, whose results are floats on a grid of any width
+ * (github.com/fastmachinelearning/qonnx, docs/qonnx-custom-ops). They become quantize and dequantize, so
+ * that constant weights are stored in their own width at once. What one quantize does not say (rounding
+ * away from zero, parameters along several axes, zero points that are no stored number, a width per
+ * channel) is computed by element-wise operations before a quantize in steps of 1. */
+#include <ctype.h>
 #include <math.h>
+#include <string.h>
 
 #include "frontend/onnx_ops.h"
 
-/* A parameter that varies along at most one axis of x: *axis gets it, -1 when it is one number. The
- * result is the parameter as a list or a scalar. */
-static az_value *along_axis(az_node *n, az_value *p, const az_value *x, const char *what,
-	int64_t *axis)
+typedef enum how {
+	HOW_EVEN,
+	HOW_FLOOR,
+	HOW_CEIL,
+	HOW_ZERO,
+	HOW_AWAY,
+	HOW_HALF_UP,
+	HOW_HALF_DOWN
+} how;
+
+/* The axis along which p varies: -1 when it is one number, -2 when there are several. */
+static int64_t axis_of(const az_value *p, const az_value *x)
 {
-	*axis = -1;
-	if (!p)
-		return NULL;
-	uint32_t rank = p->type->rank, shift = x->type->rank - rank;
-	if (rank > x->type->rank) {
-		az_node_error(n, "%s has %u dimensions, x has %u", what, rank, x->type->rank);
-		return NULL;
-	}
+	int64_t axis = -1;
+	uint32_t rank = p->type->rank;
+	if (rank > x->type->rank)
+		return -2;
 	for (uint32_t i = 0; i < rank; i++) {
 		if (p->type->dim[i] == 1)
 			continue;
-		if (*axis >= 0 || p->type->dim[i] != x->type->dim[i + shift]) {
-			az_node_error(n, "%s %s must vary along one axis of x at most", what,
-				az_type_print(&n->im->scratch, p->type));
-			return NULL;
-		}
-		*axis = i + shift;
+		if (axis >= 0)
+			return -2;
+		axis = i + x->type->rank - rank;
 	}
-	int64_t count = az_type_numel(p->type);
-	return az_emit_reshape(n, p, *axis < 0 ? 0 : 1, &count);
+	return axis;
 }
 
-static bool constant_number(az_node *n, uint32_t i, const char *what, double *out)
+/* Parameters must not make the result larger than x. */
+static bool broadcasts(az_node *n, const az_value *p, const az_value *x, const char *what)
+{
+	const az_type *t = p->type;
+	bool fits = t->rank <= x->type->rank;
+	for (uint32_t i = 0; fits && i < t->rank; i++)
+		fits = t->dim[i] == 1 || t->dim[i] == x->type->dim[x->type->rank - t->rank + i];
+	return fits ||
+	       az_node_error(n, "%s is %s, which does not broadcast to x, %s", what,
+		       az_type_print(&n->im->scratch, t), az_type_print(&n->im->scratch, x->type));
+}
+
+/* Float operand i, which broadcasts to x. */
+static az_value *parameter(az_node *n, uint32_t i, const az_value *x, const char *what)
+{
+	az_value *p = az_node_need(n, i, what);
+	if (!p || !x)
+		return NULL;
+	if (!az_elem_is_float(p->type->elem)) {
+		az_node_error(n, "operand %u (%s) must hold floats, not %s", i, what,
+			az_type_print(&n->im->scratch, p->type));
+		return NULL;
+	}
+	return broadcasts(n, p, x, what) ? p : NULL;
+}
+
+/* As a list along its axis, or as a scalar. */
+static az_value *flat(az_node *n, az_value *p, int64_t axis)
+{
+	int64_t count = az_type_numel(p->type);
+	return az_emit_reshape(n, p, axis < 0 ? 0 : 1, &count);
+}
+
+/* Every element is a whole number that the type holds. */
+static bool is_stored(const az_value *zero, az_elem elem)
+{
+	const az_const *c = az_value_const(zero);
+	for (int64_t i = 0; c && i < az_type_numel(zero->type); i++) {
+		double v = az_const_get(c, (uint64_t)i);
+		if (v != floor(v) || v < (double)az_elem_min(elem) || v > (double)az_elem_max(elem))
+			return false;
+	}
+	return c != NULL;
+}
+
+static bool is_zero(const az_value *v)
+{
+	const az_const *c = az_value_const(v);
+	for (int64_t i = 0; c && i < az_type_numel(v->type); i++)
+		if (az_const_get(c, (uint64_t)i) != 0)
+			return false;
+	return c != NULL;
+}
+
+/* Whole numbers from 1 to 32. */
+static const az_const *read_widths(az_node *n, uint32_t i, const char *what, uint32_t *most)
 {
 	az_value *v = az_node_need(n, i, what);
 	const az_const *c = v ? az_value_const(v) : NULL;
-	if (!v)
-		return false;
-	if (!c || (az_type_numel(v->type) != 1 && !c->splat))
-		return az_node_error(n, "operand %u (%s) must be one constant number", i, what);
-	*out = az_const_get(c, 0);
-	return true;
-}
-
-/* Zero points are floats in QONNX, whole numbers in every network that means integers. */
-static az_value *whole_zero(az_node *n, az_value *zero, az_elem elem)
-{
-	const az_const *c = zero ? az_value_const(zero) : NULL;
-	if (!zero)
-		return NULL;
-	if (!c) {
-		az_node_error(n, "the zero point is computed at run time; it must be constant");
-		return NULL;
-	}
-	for (int64_t i = 0; i < az_type_numel(zero->type); i++) {
-		double v = az_const_get(c, (uint64_t)i);
-		if (v != floor(v) || v < (double)az_elem_min(elem) ||
-			v > (double)az_elem_max(elem)) {
-			char text[16];
-			az_node_error(n, "zero point %g is no whole number of %s", v,
-				az_elem_print(text, elem));
+	if (v && !c)
+		az_node_error(n, "operand %u (%s) is computed at run time; it must be constant", i,
+			what);
+	*most = 0;
+	for (int64_t k = 0; c && k < az_type_numel(v->type); k++) {
+		double bits = az_const_get(c, (uint64_t)k);
+		if (!(bits == floor(bits) && bits >= 1 && bits <= 32)) {
+			az_node_error(n, "%s is %g; it must be a whole number from 1 to 32", what,
+				bits);
 			return NULL;
 		}
+		*most = AZ_MAX(*most, (uint32_t)bits);
 	}
-	/* through i32: a cast rounds towards zero, exactly here */
-	return az_emit_cast(n, zero, elem.bits <= 8 ? elem : AZ_I32);
+	if (c && *most == 0) {
+		az_node_error(n, "operand %u (%s) is empty", i, what);
+		return NULL;
+	}
+	return c;
 }
 
-static az_value *quantize_pair(az_node *n, az_value *x, az_value *scale, az_value *zero,
-	const az_attrs *quantize, az_elem elem)
+static bool is_uniform(const az_const *c)
 {
-	az_value *args[] = {x, scale, zero};
-	if (!x || !scale)
-		return NULL;
-	uint32_t count = zero ? 3 : 2;
-	az_value *q = az_emit(n, AZ_OP_quantize, count, args, quantize, elem);
+	for (int64_t i = 1; i < az_type_numel(c->value.type); i++)
+		if (az_const_get(c, (uint64_t)i) != az_const_get(c, 0))
+			return false;
+	return true;
+}
+
+static bool read_rounding(az_node *n, const char *missing, how *out)
+{
+	static const struct {
+		const char *word;
+		how value;
+	} words[] = {{"ROUND", HOW_EVEN}, {"HALF_EVEN", HOW_EVEN}, {"FLOOR", HOW_FLOOR},
+		{"CEIL", HOW_CEIL}, {"ROUND_TO_ZERO", HOW_ZERO}, {"DOWN", HOW_ZERO},
+		{"UP", HOW_AWAY}, {"HALF_UP", HOW_HALF_UP}, {"HALF_DOWN", HOW_HALF_DOWN}};
+	const char *given = az_node_word(n, "rounding_mode", missing);
+	az_text upper = {.arena = &n->im->scratch}, list = {.arena = &n->im->scratch};
+	az_text_add(&upper, "%s", "");
+	for (const char *c = given; *c; c++)
+		az_text_add_char(&upper, (char)toupper((unsigned char)*c));
+	for (size_t i = 0; i < AZ_COUNT(words); i++) {
+		*out = words[i].value;
+		if (!strcmp(upper.v, words[i].word))
+			return !n->bad;
+		az_text_add(&list, "%s%s", i ? ", " : "", words[i].word);
+	}
+	return az_node_error(n, "attribute \"rounding_mode\" is \"%s\", supported are %s", given,
+		list.v);
+}
+
+static az_value *rounded(az_node *n, az_value *x, how mode)
+{
+	static const az_opcode plain[] = {
+		[HOW_EVEN] = AZ_OP_round, [HOW_FLOOR] = AZ_OP_floor, [HOW_CEIL] = AZ_OP_ceil};
+	if (mode <= HOW_CEIL)
+		return az_emit1(n, plain[mode], x);
+	az_value *size = az_emit1(n, AZ_OP_abs, x), *half = az_emit_scalar(n, AZ_F32, 0.5);
+	if (mode == HOW_HALF_UP)
+		size = az_emit2(n, AZ_OP_add, size, half);
+	if (mode == HOW_HALF_DOWN)
+		size = az_emit2(n, AZ_OP_sub, size, half);
+	bool down = mode == HOW_ZERO || mode == HOW_HALF_UP;
+	size = az_emit1(n, down ? AZ_OP_floor : AZ_OP_ceil, size);
+	return az_emit2(n, AZ_OP_mul, az_emit1(n, AZ_OP_sign, x), size);
+}
+
+static az_value *dequantized(az_node *n, az_value *q, az_value *scale, az_value *zero, int64_t axis)
+{
+	az_value *args[] = {q, scale, zero};
 	az_attrs attrs;
 	az_attrs_init(AZ_OP_dequantize, &attrs);
-	attrs.dequantize.axis = quantize->quantize.axis;
-	args[0] = q;
-	return q ? az_emit(n, AZ_OP_dequantize, count, args, &attrs, AZ_F32) : NULL;
+	attrs.dequantize.axis = axis;
+	return q && scale ? az_emit(n, AZ_OP_dequantize, zero ? 3 : 2, args, &attrs, AZ_F32) : NULL;
 }
 
-static bool read_rounding(az_node *n, az_rounding *out)
+/* Scale and zero point as operands of one quantize: together along one axis at most, the zero point
+ * stored. False: they do not have that form. */
+static bool as_quantizer(az_node *n, const az_value *x, az_elem elem, az_value **scale,
+	az_value **zero, int64_t *axis)
 {
-	static const char *const words[] = {"ROUND", "FLOOR", "CEIL", "ROUND_TO_ZERO", "round",
-		"floor", "ceil", "round_to_zero", NULL};
-	static const az_rounding values[] = {
-		AZ_rounding_even, AZ_rounding_floor, AZ_rounding_ceil, AZ_rounding_zero};
-	int i = az_node_choice(n, "rounding_mode", "ROUND", words);
-	if (i < 0)
+	int64_t scale_axis = axis_of(*scale, x), zero_axis = axis_of(*zero, x);
+	if (scale_axis == -2 || zero_axis == -2 || !is_stored(*zero, elem) ||
+		(zero_axis >= 0 && zero_axis != scale_axis))
 		return false;
-	*out = values[i % 4];
+	*axis = scale_axis;
+	*scale = flat(n, *scale, scale_axis);
+	*zero = az_emit_cast(n, flat(n, *zero, zero_axis), elem.bits <= 8 ? elem : AZ_I32);
 	return true;
 }
 
-static bool read_width(az_node *n, uint32_t operand, const char *what, double *bits)
+/* (t - zero) * scale for whole numbers t within the type, stored in it. */
+static az_value *on_grid(az_node *n, az_value *t, az_elem elem, const int64_t *clamp,
+	az_value *scale, az_value *zero)
 {
-	if (!constant_number(n, operand, what, bits))
-		return false;
-	if (*bits != floor(*bits) || *bits < 1 || *bits > 32)
-		return az_node_error(n, "%s is %g; it must be a whole number from 1 to 32", what,
-			*bits);
-	return true;
-}
-
-/* y = (clip(round(x / scale + zero)) - zero) * scale */
-bool az_onnx_quant(az_node *n)
-{
-	az_value *x = az_node_need(n, 0, "x");
-	double bits;
+	az_value *one = az_emit_scalar(n, AZ_F32, 1), *args[] = {t, one};
 	az_attrs attrs;
+	int64_t axis = -1;
 	az_attrs_init(AZ_OP_quantize, &attrs);
-	if (!x || !read_width(n, 3, "bit width", &bits) ||
-		!read_rounding(n, &attrs.quantize.rounding))
-		return false;
-	bool is_signed = az_node_int(n, "signed", 1) != 0,
-	     narrow = az_node_int(n, "narrow", 0) != 0;
-	az_elem elem = {is_signed ? AZ_KIND_INT : AZ_KIND_UINT, (uint8_t)bits};
-	int64_t bounds[] = {az_elem_min(elem) + (narrow && is_signed),
-		az_elem_max(elem) - (narrow && !is_signed)};
-	if (narrow)
-		attrs.quantize.clamp = (az_ints){2, bounds};
-	int64_t axis, zero_axis;
-	az_value *scale = along_axis(n, az_node_need(n, 1, "scale"), x, "scale", &axis);
-	az_value *zero =
-		along_axis(n, az_node_need(n, 2, "zero point"), x, "zero point", &zero_axis);
-	if (zero_axis >= 0 && zero_axis != axis)
-		return az_node_error(n, "scale and zero point vary along different axes");
-	attrs.quantize.axis = axis;
-	zero = whole_zero(n, zero, elem);
-	return zero && az_node_set(n, 0, quantize_pair(n, x, scale, zero, &attrs, elem));
+	if (clamp)
+		attrs.quantize.clamp = (az_ints){2, clamp};
+	az_value *q = t ? az_emit(n, AZ_OP_quantize, 2, args, &attrs, elem) : NULL;
+	if (q && as_quantizer(n, q, elem, &scale, &zero, &axis))
+		return dequantized(n, q, scale, zero, axis);
+	q = dequantized(n, q, one, NULL, -1);
+	return az_emit2(n, AZ_OP_mul, az_emit2(n, AZ_OP_sub, q, zero), scale);
+}
+
+/* The bounds of each width as a constant in the widths' shape. */
+static az_value *bounds_of(az_node *n, const az_const *widths, bool upper, bool is_signed,
+	bool narrow)
+{
+	const az_type *type = az_type_with_elem(n->im->ctx, widths->value.type, AZ_F32);
+	az_tensor t = az_tensor_new(&n->im->scratch, type);
+	for (int64_t i = 0; i < az_type_numel(type); i++) {
+		double bits = az_const_get(widths, (uint64_t)i);
+		double hi = ldexp(1, (int)bits - is_signed) - 1 - (narrow && !is_signed);
+		double lo = is_signed ? -ldexp(1, (int)bits - 1) + narrow : 0;
+		az_tensor_set(&t, (uint64_t)i, upper ? hi : lo);
+	}
+	return az_emit_const(n, type, t.data);
 }
 
 /* y = x < 0 ? -scale : scale */
+static bool bipolar(az_node *n, az_value *x, az_value *scale)
+{
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_quantize, &attrs);
+	if (!x || !scale)
+		return false;
+	int64_t axis = axis_of(scale, x);
+	/* The sign does not ask for the scale, so any positive one does. */
+	az_value *one = az_emit_scalar(n, AZ_F32, 1), *args[] = {x, one};
+	if (axis != -2) {
+		args[1] = scale = flat(n, scale, axis);
+		attrs.quantize.axis = axis;
+	}
+	az_value *q =
+		args[1] ? az_emit(n, AZ_OP_quantize, 2, args, &attrs, AZ_ELEM(BIPOLAR, 1)) : NULL;
+	if (axis != -2)
+		return az_node_set(n, 0, dequantized(n, q, scale, NULL, axis));
+	return az_node_set(n, 0, az_emit2(n, AZ_OP_mul, dequantized(n, q, one, NULL, -1), scale));
+}
+
+/* y = (round(clip(x / scale + zero)) - zero) * scale */
+bool az_onnx_quant(az_node *n)
+{
+	az_value *x = az_node_need(n, 0, "x");
+	az_value *scale = parameter(n, 1, x, "scale"), *zero = parameter(n, 2, x, "zero point");
+	uint32_t bits = 0;
+	how mode;
+	const az_const *widths = x ? read_widths(n, 3, "bit width", &bits) : NULL;
+	if (!scale || !zero || !widths || !read_rounding(n, "ROUND", &mode) ||
+		!broadcasts(n, &widths->value, x, "bit width"))
+		return false;
+	bool is_signed = az_node_int(n, "signed", 1) != 0,
+	     narrow = az_node_int(n, "narrow", 0) != 0;
+	if (n->bad)
+		return false;
+	bool uniform = is_uniform(widths);
+	if (is_signed && bits == 1) {
+		if (!is_zero(zero))
+			return az_node_error(n,
+				"one signed bit is -1 or 1; its zero point must be 0");
+		return bipolar(n, x, scale);
+	}
+	az_elem elem = {is_signed ? AZ_KIND_INT : AZ_KIND_UINT, (uint8_t)bits};
+	int64_t bounds[] = {az_elem_min(elem) + (narrow && is_signed),
+		az_elem_max(elem) - (narrow && !is_signed)};
+	const int64_t *clamp = narrow ? bounds : NULL;
+	az_value *args[] = {x, scale, zero};
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_quantize, &attrs);
+	if (uniform && (mode <= HOW_CEIL || (mode == HOW_ZERO && is_zero(zero))) &&
+		as_quantizer(n, x, elem, &args[1], &args[2], &attrs.quantize.axis)) {
+		static const az_rounding values[] = {
+			AZ_rounding_even, AZ_rounding_floor, AZ_rounding_ceil, AZ_rounding_zero};
+		attrs.quantize.rounding = values[mode];
+		if (clamp)
+			attrs.quantize.clamp = (az_ints){2, clamp};
+		az_value *q = args[1] && args[2] ? az_emit(n, AZ_OP_quantize, 3, args, &attrs, elem)
+						 : NULL;
+		return az_node_set(n, 0, dequantized(n, q, args[1], args[2], attrs.quantize.axis));
+	}
+	az_value *t = az_emit2(n, AZ_OP_add, az_emit2(n, AZ_OP_div, x, scale), zero);
+	if (!uniform) {
+		t = az_emit2(n, AZ_OP_max, t, bounds_of(n, widths, false, is_signed, narrow));
+		t = az_emit2(n, AZ_OP_min, t, bounds_of(n, widths, true, is_signed, narrow));
+	}
+	return az_node_set(n, 0, on_grid(n, rounded(n, t, mode), elem, clamp, scale, zero));
+}
+
 bool az_onnx_bipolar_quant(az_node *n)
 {
 	az_value *x = az_node_need(n, 0, "x");
-	az_attrs attrs;
-	az_attrs_init(AZ_OP_quantize, &attrs);
-	if (!x)
-		return false;
-	az_value *scale =
-		along_axis(n, az_node_need(n, 1, "scale"), x, "scale", &attrs.quantize.axis);
-	return az_node_set(n, 0, quantize_pair(n, x, scale, NULL, &attrs, AZ_ELEM(BIPOLAR, 1)));
+	return bipolar(n, x, parameter(n, 1, x, "scale"));
 }
 
-static az_value *rounded(az_node *n, az_value *x, az_rounding how)
+/* The integer behind x: round(x / scale + zero). */
+static az_value *whole(az_node *n, az_value *x, az_value *scale, az_value *zero)
 {
-	static const az_opcode codes[] = {[AZ_rounding_even] = AZ_OP_round,
-		[AZ_rounding_floor] = AZ_OP_floor,
-		[AZ_rounding_ceil] = AZ_OP_ceil};
-	if (how != AZ_rounding_zero)
-		return az_emit1(n, codes[how], x);
-	return az_emit2(n, AZ_OP_mul, az_emit1(n, AZ_OP_sign, x),
-		az_emit1(n, AZ_OP_floor, az_emit1(n, AZ_OP_abs, x)));
+	return az_emit1(n, AZ_OP_round,
+		az_emit2(n, AZ_OP_add, az_emit2(n, AZ_OP_div, x, scale), zero));
 }
 
-/* The lowest in - out bits of the integer behind x are dropped: y = (round((x / scale + zero) / 2^(in -
- * out)) - zero) * scale */
+/* Version 1: the lowest in - out bits of the integer behind x are dropped, and it counts in the same
+ * steps afterwards. */
 bool az_onnx_trunc(az_node *n)
 {
-	az_value *x = az_node_need(n, 0, "x"), *scale = az_node_need(n, 1, "scale");
-	az_value *zero = az_node_need(n, 2, "zero point");
-	double in_bits, out_bits;
-	static const char *const words[] = {"FLOOR", "ROUND", "CEIL", "ROUND_TO_ZERO", NULL};
-	static const az_rounding values[] = {
-		AZ_rounding_floor, AZ_rounding_even, AZ_rounding_ceil, AZ_rounding_zero};
-	int how = az_node_choice(n, "rounding_mode", "FLOOR", words);
-	if (how < 0 || !read_width(n, 3, "input bit width", &in_bits) ||
-		!read_width(n, 4, "output bit width", &out_bits))
+	az_value *x = az_node_need(n, 0, "x"), *scale = parameter(n, 1, x, "scale");
+	az_value *zero = parameter(n, 2, x, "zero point");
+	uint32_t in_bits, out_bits;
+	how mode;
+	if (!scale || !zero || !read_rounding(n, "FLOOR", &mode))
 		return false;
+	const az_const *in = read_widths(n, 3, "input bit width", &in_bits);
+	const az_const *out = in ? read_widths(n, 4, "output bit width", &out_bits) : NULL;
+	if (!out)
+		return false;
+	if (!is_uniform(in) || !is_uniform(out))
+		return az_node_error(n, "bit widths must be one number each");
 	if (out_bits > in_bits)
-		return az_node_error(n, "%g bits cannot be truncated to %g", in_bits, out_bits);
-	az_value *q = az_emit1(n, AZ_OP_round,
-		az_emit2(n, AZ_OP_add, az_emit2(n, AZ_OP_div, x, scale), zero));
+		return az_node_error(n, "%u bits cannot be truncated to %u", in_bits, out_bits);
 	az_value *step = az_emit_scalar(n, AZ_F32, ldexp(1.0, (int)(in_bits - out_bits)));
-	q = rounded(n, az_emit2(n, AZ_OP_div, q, step), values[how]);
-	return az_node_set(n, 0, az_emit2(n, AZ_OP_mul, az_emit2(n, AZ_OP_sub, q, zero), scale));
+	az_value *t = az_emit2(n, AZ_OP_div, whole(n, x, scale, zero), step);
+	t = rounded(n, t, mode);
+	return az_node_set(n, 0, az_emit2(n, AZ_OP_mul, az_emit2(n, AZ_OP_sub, t, zero), scale));
+}
+
+/* 2 ^ round(log2(output scale / scale)) */
+static bool truncation_step(az_node *n, const az_value *scale, const az_value *output_scale,
+	double *step)
+{
+	const az_const *from = az_value_const(scale), *to = az_value_const(output_scale);
+	if (!from || !to || !is_uniform(from) || !is_uniform(to))
+		return az_node_error(n, "scale and output scale must be one constant number each");
+	double ratio = az_const_get(to, 0) / az_const_get(from, 0);
+	if (!(ratio > 0) || isinf(ratio))
+		return az_node_error(n, "output scale %g and scale %g have no ratio",
+			az_const_get(to, 0), az_const_get(from, 0));
+	*step = ldexp(1, (int)rint(log2(ratio)));
+	return true;
+}
+
+/* Version 2: the step is the ratio of the two scales, made a power of two; the result has its own width
+ * and scale. */
+bool az_onnx_trunc_to(az_node *n)
+{
+	az_value *x = az_node_need(n, 0, "x"), *scale = parameter(n, 1, x, "scale");
+	az_value *zero = parameter(n, 2, x, "zero point"), *to = parameter(n, 4, x, "output scale");
+	uint32_t bits = 0;
+	double step = 1;
+	how mode;
+	if (!scale || !zero || !to || !read_rounding(n, "FLOOR", &mode))
+		return false;
+	const az_const *width = read_widths(n, 5, "output bit width", &bits);
+	if (!width || !truncation_step(n, scale, to, &step))
+		return false;
+	bool is_signed = az_node_int(n, "signed", 1) != 0,
+	     narrow = az_node_int(n, "narrow", 0) != 0;
+	if (n->bad)
+		return false;
+	if (!is_uniform(width))
+		return az_node_error(n, "the output bit width must be one number");
+	az_elem elem = {is_signed ? AZ_KIND_INT : AZ_KIND_UINT, (uint8_t)bits};
+	int64_t bounds[] = {az_elem_min(elem) + (narrow && is_signed),
+		az_elem_max(elem) - (narrow && !is_signed)};
+	az_value *by = az_emit_scalar(n, AZ_F32, step);
+	az_value *t = rounded(n, az_emit2(n, AZ_OP_div, whole(n, x, scale, zero), by), mode);
+	return az_node_set(n, 0,
+		on_grid(n, t, elem, narrow ? bounds : NULL, to, az_emit2(n, AZ_OP_div, zero, by)));
 }
