@@ -224,6 +224,10 @@ static void note_weights(const contraction *c, az_arena *scratch)
 {
 	if (!c->stored || c->stored->value.quant)
 		return;
+	for (int64_t i = 0; i < c->channels; i++) {
+		if (az_params_scale(&c->pw, i) < 0) /* a fact of no grid */
+			return;
+	}
 	uint32_t count = c->pw.axis >= 0 ? (uint32_t)c->channels : 1;
 	float *scale = az_new_array(scratch, float, count);
 	int32_t *zero = az_new_array(scratch, int32_t, count);

@@ -45,6 +45,8 @@ bool az_fold_clip(az_op *op); /* quantize (clip (dequantize q)) -> clip q */
 bool az_fold_lookup(az_op *op, az_arena *scratch); /* quantize (f (dequantize q)) -> lookup q */
 bool az_fold_contraction(az_op *op, az_arena *scratch);
 bool az_fold_average(az_op *op, az_arena *scratch);
+/* scale or shift (contraction) -> contraction, in front of a quantizer of more than 4 bits; op is the contraction */
+bool az_fold_scale(az_op *inner, az_arena *scratch);
 /* quantize (clip (dequantize acc)) -> requantize acc, the clip being optional */
 bool az_fold_accumulator(az_op *op, az_arena *scratch);
 /* quantize (chain (dequantize acc)) to at most 4 bits -> threshold acc */
