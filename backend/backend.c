@@ -71,7 +71,9 @@ static bool emit(const az_module *module, const az_target *target, const az_emit
 	az_lower_options how = {.name = options->name,
 		.profile = exe || options->emit == AZ_EMIT_OBJ,
 		.describe = exe,
-		.info = options->model_info};
+		.info = options->model_info,
+		.argument_count = options->argument_count,
+		.arguments = options->arguments};
 	az_lowered lowered;
 	bool ok = az_module_lower(module, target, &how, arena, &lowered) &&
 		  finish(module, &lowered, options, arena, out);

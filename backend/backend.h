@@ -27,8 +27,9 @@ typedef struct az_emit_options {
 	az_name name;           /* prefix of symbols: C identifier */
 	const char *model_info; /* text for --info, may be NULL */
 	az_cost *cost;          /* if not NULL: filled in, from the very object that is emitted */
-	const struct az_cost_table *rates;    /* for it; NULL: the built-in table */
-	struct az_exe_preprocess *preprocess; /* reserved for --embed-preprocessing, may be NULL */
+	const struct az_cost_table *rates; /* for it; NULL: the built-in table */
+	uint32_t argument_count; /* options that an executable reads before its command line */
+	const char *const *arguments;
 } az_emit_options;
 
 /* The bytes of the output file, in the arena. The module must be placed for this target. */

@@ -7,6 +7,8 @@
 #include "backend/module.h"
 #include "backend/plan.h"
 
+#define MODEL_VERSION 2 /* of runtime/model.h */
+
 typedef struct writer {
 	az_emitter *e;
 	az_arena *arena;
@@ -99,6 +101,14 @@ static LLVMValueRef layers(writer *w, const az_lowered *lowered)
 	return array(w, item, lowered->layer_count);
 }
 
+static LLVMValueRef arguments(writer *w, const az_lower_options *options)
+{
+	LLVMValueRef *item = az_new_array(w->arena, LLVMValueRef, options->argument_count + 1);
+	for (uint32_t i = 0; i < options->argument_count; i++)
+		item[i] = text(w, options->arguments[i]);
+	return array(w, item, options->argument_count);
+}
+
 static char *cpu_text(az_arena *arena, const az_target *target)
 {
 	return az_arena_printf(arena, "%s%s%s", target->cpu, *target->features ? " " : "",
@@ -111,13 +121,14 @@ void az_model_describe(az_lowered *lowered, const az_module *module,
 	writer w = {.e = &lowered->llvm.e, .arena = arena};
 	const az_func *main = az_module_main(module);
 	const az_target *target = w.e->target;
-	LLVMValueRef field[] = {u32(&w, 1), u32(&w, target->cpu_check), text(&w, options->name),
-		text(&w, target->triple), text(&w, cpu_text(arena, target)),
-		text(&w, options->info ? options->info : ""), u64(&w, az_plan_arena_bytes(module)),
-		u64(&w, AZ_ARENA_ALIGN), u64(&w, lowered->weight_bytes), u64(&w, lowered->macs),
-		u32(&w, main->params.count), u32(&w, main->results.count),
-		u32(&w, lowered->layer_count), u32(&w, 0), inputs(&w, main), outputs(&w, main),
-		layers(&w, lowered), run, profile};
+	LLVMValueRef field[] = {u32(&w, MODEL_VERSION), u32(&w, target->cpu_check),
+		text(&w, options->name), text(&w, target->triple),
+		text(&w, cpu_text(arena, target)), text(&w, options->info ? options->info : ""),
+		u64(&w, az_plan_arena_bytes(module)), u64(&w, AZ_ARENA_ALIGN),
+		u64(&w, lowered->weight_bytes), u64(&w, lowered->macs), u32(&w, main->params.count),
+		u32(&w, main->results.count), u32(&w, lowered->layer_count),
+		u32(&w, options->argument_count), inputs(&w, main), outputs(&w, main),
+		layers(&w, lowered), run, profile, arguments(&w, options)};
 	LLVMValueRef data = record(&w, field, AZ_COUNT(field));
 	LLVMValueRef made = LLVMAddGlobal(w.e->module, LLVMTypeOf(data), "adze_model");
 	LLVMSetInitializer(made, data);

@@ -12,10 +12,12 @@
 #include "ir/cost.h"
 
 typedef struct az_lower_options {
-	const char *name; /* prefix of symbols: a C identifier */
-	bool profile;     /* NAME_profile as well */
-	bool describe;    /* adze_model; needs profile */
-	const char *info; /* text in adze_model; may be NULL */
+	const char *name;        /* prefix of symbols: a C identifier */
+	bool profile;            /* NAME_profile as well */
+	bool describe;           /* adze_model; needs profile */
+	const char *info;        /* text in adze_model; may be NULL */
+	uint32_t argument_count; /* options that the executable begins with */
+	const char *const *arguments;
 } az_lower_options;
 
 /* A constant operand of a layer, by the symbol that holds it. */

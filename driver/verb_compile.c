@@ -89,6 +89,40 @@ static bool write_header(az_job *job, const az_module *module, const az_cost *co
 	return text && az_file_write(job->ctx, header_path, text, strlen(text), false);
 }
 
+/* The options of preprocessing as an executable takes them. */
+static uint32_t embedded_arguments(az_job *job, const char **out)
+{
+	const az_options *o = &job->options;
+	const struct {
+		const char *name, *value;
+	} rows[] = {{"--input-layout", o->input_layout}, {"--input-scale", o->input_scale},
+		{"--input-mean", o->input_mean}, {"--input-std", o->input_std},
+		{"--input-order", o->input_order}, {"--resize", o->resize}, {"--crop", o->crop}};
+	uint32_t count = 0;
+	for (size_t i = 0; i < AZ_COUNT(rows); i++)
+		if (rows[i].value)
+			out[count++] =
+				az_arena_printf(&job->arena, "%s=%s", rows[i].name, rows[i].value);
+	return count;
+}
+
+/* --embed-preprocessing with something to embed, into something that reads it. */
+static bool check_embed(az_job *job, const form_row *form)
+{
+	az_preprocess preprocess;
+	const char *arguments[8];
+	if (!job->options.embed)
+		return true;
+	if (form->emit != AZ_EMIT_EXE)
+		return az_error(job->ctx, AZ_LOC_NONE,
+			"--embed-preprocessing is for executables, not for --emit=%s", form->word);
+	if (embedded_arguments(job, arguments) == 0)
+		return az_error(job->ctx, AZ_LOC_NONE,
+			"--embed-preprocessing finds nothing to embed: no --input-*, --resize or "
+			"--crop");
+	return az_job_preprocess(job, &preprocess);
+}
+
 static bool emit_native(az_job *job, const az_module *module, const form_row *form,
 	const char *path, const char *symbol)
 {
@@ -103,6 +137,11 @@ static bool emit_native(az_job *job, const az_module *module, const form_row *fo
 		.name = az_name_of(job->ctx, symbol),
 		.model_info = az_path_base(&job->arena, job->options.args[0]),
 	};
+	const char *arguments[8];
+	if (job->options.embed) {
+		options.argument_count = embedded_arguments(job, arguments);
+		options.arguments = arguments;
+	}
 	const void *data;
 	size_t size;
 	if (!az_backend_emit(module, job->target, &options, &job->arena, &data, &size))
@@ -121,6 +160,8 @@ static bool compile(az_job *job, az_module *module, const form_row *form)
 {
 	const char *symbol = az_job_symbol(job, job->options.args[0]);
 	const char *path = output_path(job, form, symbol);
+	if (!check_embed(job, form))
+		return false;
 	hint_float(job, module);
 	if (!az_job_compile(job, module) ||
 		(job->options.integer_only && !check_integer_only(job, module)))

@@ -61,14 +61,16 @@ typedef struct adze_model_info {
 	uint64_t arena_bytes, arena_align;
 	uint64_t weight_bytes;
 	uint64_t macs;
-	uint32_t input_count, output_count, layer_count, reserved;
+	uint32_t input_count, output_count, layer_count, argument_count;
 	const adze_tensor *inputs, *outputs;
 	const adze_layer *layers;
 	adze_run *run;
 	adze_profile *profile;
+	/* Options that stand before those of the command line: --embed-preprocessing. */
+	const char *const *arguments;
 } adze_model_info;
 
-#define ADZE_MODEL_VERSION 1
+#define ADZE_MODEL_VERSION 2
 
 extern const adze_model_info adze_model;
 

@@ -127,26 +127,34 @@ static int check(const program_options *o)
 	return 1;
 }
 
+/* Argument i, and the next one where it is the value. */
+static int parse_one(int argc, const char *const *argv, int *i, program_options *out)
+{
+	const char *value = NULL;
+	if (argv[*i][0] != '-') {
+		if (out->input_count == PROGRAM_FILES_MAX)
+			return fail("too many inputs", NULL, NULL);
+		out->input[out->input_count++] = argv[*i];
+		return 1;
+	}
+	const option_row *row = find_row(argv[*i], &value);
+	if (!row)
+		return fail("unknown option '", argv[*i], "'; --help lists them");
+	if (row->kind != FLAG && !value && ++*i < argc)
+		value = argv[*i];
+	if (row->kind != FLAG && !value)
+		return fail(row->name, " wants ", row->argument);
+	return set_value(row, out, value) ? 1 : fail(row->name, " does not take ", value);
+}
+
 int options_parse(int argc, char **argv, program_options *out)
 {
 	*out = (program_options){.top = 5, .scale = 1.0f};
-	for (int i = 1; i < argc; i++) {
-		const char *value = NULL;
-		if (argv[i][0] != '-') {
-			if (out->input_count == PROGRAM_FILES_MAX)
-				return fail("too many inputs", NULL, NULL);
-			out->input[out->input_count++] = argv[i];
-			continue;
-		}
-		const option_row *row = find_row(argv[i], &value);
-		if (!row)
-			return fail("unknown option '", argv[i], "'; --help lists them");
-		if (row->kind != FLAG && !value && ++i < argc)
-			value = argv[i];
-		if (row->kind != FLAG && !value)
-			return fail(row->name, " wants ", row->argument);
-		if (!set_value(row, out, value))
-			return fail(row->name, " does not take ", value);
-	}
+	for (int i = 0; i < (int)adze_model.argument_count; i++)
+		if (!parse_one((int)adze_model.argument_count, adze_model.arguments, &i, out))
+			return 0;
+	for (int i = 1; i < argc; i++)
+		if (!parse_one(argc, (const char *const *)argv, &i, out))
+			return 0;
 	return check(out);
 }

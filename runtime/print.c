@@ -54,6 +54,11 @@ void print_info(void)
 	put_text("\nwork    ");
 	put_integer((int64_t)adze_model.macs);
 	put_text(" multiply-accumulates\n");
+	for (uint32_t i = 0; i < adze_model.argument_count; i++) {
+		put_text(i ? " " : "begins  ");
+		put_text(adze_model.arguments[i]);
+	}
+	put_text(adze_model.argument_count ? "\n" : "");
 }
 
 /* Line `index` of the labels; NULL past the end. */
