@@ -35,10 +35,20 @@ static bool read_operands(const az_op *op, az_contract *c)
 	c->x_elem = x->type->elem;
 	c->w_elem = w->type->elem;
 	az_elem result = op->results[0]->type->elem;
+	const az_value *zeros = az_op_arg(op, 3), *scales = az_op_arg(op, 4);
+	c->zeros = param_index(zeros);
+	c->scales = param_index(scales);
+	if ((zeros && c->zeros == UINT32_MAX) || (scales && c->scales == UINT32_MAX))
+		return false;
+	if (zeros && (c->w_elem.kind == AZ_KIND_BIPOLAR || c->decode.table != UINT32_MAX))
+		return false;
 	bool plain = c->decode.scale == UINT32_MAX;
 	if (plain && az_contract_takes_inputs(c->x_elem) && az_contract_takes_weights(c->w_elem) &&
-		az_elem_equal(result, AZ_I32))
-		return true;
+		az_elem_equal(result, scales ? AZ_F32 : AZ_I32))
+		return c->decode.table == UINT32_MAX || c->x_elem.bits == 16 ||
+		       c->decode.table_elem.bits == 8;
+	if (zeros || scales)
+		return false;
 	c->is_float = true;
 	return az_elem_equal(c->x_elem, AZ_F32) &&
 	       (plain ? az_elem_equal(c->w_elem, AZ_F32) : az_contract_takes_weights(c->w_elem));
@@ -70,6 +80,7 @@ static bool read_conv(const az_op *op, az_contract *c)
 	c->dilation_h = plane ? az_ints_at(attr->dilation, 0, 1) : 1;
 	c->dilation_w = az_ints_at(attr->dilation, spatial - 1, 1);
 	c->groups = attr->groups;
+	c->group = attr->group;
 	c->zx = az_ints_at(attr->zero, 0, 0);
 	c->zw = az_ints_at(attr->zero, 1, 0);
 	return true;
@@ -80,6 +91,7 @@ static bool read_matmul(const az_op *op, az_contract *c)
 	const az_attrs_matmul *attr = &op->attr.matmul;
 	const az_type *a = op->args[0].value->type, *b = op->args[1].value->type;
 	c->is_matmul = true;
+	c->group = attr->group;
 	c->batch = c->height = c->out_h = 1;
 	c->channels = b->dim[b->rank - 2];
 	c->out_channels = b->dim[b->rank - 1];
@@ -130,7 +142,23 @@ static const az_op *find_anchor(const az_func *func)
 	return anchor;
 }
 
+bool az_contract_is_plain(const az_contract *c)
+{
+	return c->decode.table == UINT32_MAX && c->decode.scale == UINT32_MAX &&
+	       c->zeros == UINT32_MAX && c->scales == UINT32_MAX;
+}
+
+bool az_contract_is_scaled(const az_contract *c)
+{
+	return c->scales != UINT32_MAX;
+}
+
 bool az_contract_read(const az_func *func, az_contract *out)
+{
+	return az_contract_read_any(func, out) && az_contract_is_plain(out);
+}
+
+bool az_contract_read_any(const az_func *func, az_contract *out)
 {
 	az_contract c = {.anchor = find_anchor(func)};
 	if (!c.anchor || !read_operands(c.anchor, &c))
@@ -150,16 +178,18 @@ bool az_contract_read(const az_func *func, az_contract *out)
 	bool joined = c.dilation_w == 1 && c.groups == 1;
 	c.taps = joined ? 1 : c.kernel_w;
 	c.run = joined ? c.kernel_w * c.channels : c.group_in;
+	c.filter = c.kernel_h * c.kernel_w * c.group_in;
 	*out = c;
-	return true;
+	/* One zero point for all and one by channel would have to be joined; nothing makes both. */
+	return c.zw == 0 || (c.zeros == UINT32_MAX && c.decode.table == UINT32_MAX);
 }
 
 uint64_t az_contract_weight_index(const az_contract *c, int64_t o, int64_t kh, int64_t kw,
 	int64_t i)
 {
 	if (c->is_matmul)
-		return (uint64_t)(i * c->out_channels + o);
-	return (uint64_t)(((o * c->kernel_h + kh) * c->kernel_w + kw) * c->group_in + i);
+		return (uint64_t)(c->origin + i * c->out_channels + o);
+	return (uint64_t)(c->origin + o * c->filter + (kh * c->kernel_w + kw) * c->group_in + i);
 }
 
 int64_t az_contract_stored(const az_contract *c, const az_const *w, int64_t o, int64_t kh,
@@ -172,6 +202,8 @@ int64_t az_contract_weight(const az_contract *c, const az_const *w, int64_t o, i
 	int64_t kw, int64_t i)
 {
 	int64_t v = az_contract_stored(c, w, o, kh, kw, i);
+	if (c->zero_of && c->scales == UINT32_MAX)
+		return v - az_const_get_int(c->zero_of, (uint64_t)o);
 	if (!c->decode.book)
 		return v;
 	bool bipolar = c->w_elem.kind == AZ_KIND_BIPOLAR;

@@ -55,6 +55,14 @@ typedef struct az_contract {
 	int64_t taps, run;           /* per kernel row: runs, and elements of each */
 	int64_t zx, zw;
 	az_decode decode;
+	/* Zero points of the weights by channel, and scales of the sums of `group` input channels: parameters,
+	 * UINT32_MAX when absent. */
+	uint32_t zeros, scales;
+	int64_t group;
+	const az_const
+		*zero_of; /* the constant behind `zeros`, once az_decode_bind has been called */
+	/* Weights of one output channel; place of the first weight of what is looked at. */
+	int64_t filter, origin;
 	az_epilogue epilogue;
 } az_contract;
 
@@ -64,6 +72,9 @@ bool az_contract_takes_inputs(az_elem e);
 bool az_contract_takes_weights(az_elem e);
 /* false when the function is none of these, or does more after it than the epilogue can. */
 bool az_contract_read(const az_func *func, az_contract *out);
+/* The same with weights that are decoded, zero points by channel, scaled sums. */
+bool az_contract_read_any(const az_func *func, az_contract *out);
+bool az_contract_is_plain(const az_contract *c);
 
 /* How dot products are made on a target. */
 typedef enum az_dot_form {
@@ -149,8 +160,9 @@ typedef struct az_contract_code {
 	LLVMValueRef
 		sums; /* i32 per pixel of the tile, already multiplied by d; NULL: not needed */
 	int64_t d;
-	LLVMValueRef offsets; /* of contract_sub.c: a table, made when first needed */
-	LLVMValueRef rows;    /* of contract_wide.c: the same for rows of scales */
+	LLVMValueRef rest[16]; /* 16-bit activations: what is missing of the weights' zero points */
+	LLVMValueRef offsets;  /* of contract_sub.c: a table, made when first needed */
+	LLVMValueRef rows;     /* of contract_wide.c: the same for rows of scales */
 	az_decoder decoder;
 } az_contract_code;
 
@@ -195,6 +207,9 @@ int64_t az_contract_weight_shift(const az_contract *c, const az_const *w);
 bool az_contract_is_sub(const az_contract *c);
 int64_t az_sub_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes, int64_t vectors);
 void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
+/* `vectors` vectors of outputs of a group, from `first` on; the place behind them. */
+uint8_t *az_sub_pack_block(const az_contract *c, const az_const *w, uint32_t lanes,
+	uint32_t granule, int64_t group, int64_t first, int64_t vectors, uint8_t *out);
 void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule,
 	int64_t nr, az_arena *arena, const void **data, size_t *size);
 
@@ -226,6 +241,12 @@ LLVMValueRef az_decode_zero(az_decoder *d, LLVMValueRef row, LLVMValueRef channe
 /* Reals of stored numbers less the lowest (i32 lanes, only the low bits count). */
 LLVMValueRef az_decode_real(az_decoder *d, LLVMValueRef stored, LLVMValueRef scale,
 	LLVMValueRef zero);
+/* Codebooks of integers (decode_table.c): packing, loading at the beginning of a function, entries in 16 bits. */
+void az_decode_pack_table(const az_contract *c, az_arena *arena, const void **data, size_t *size);
+void az_decode_load_table(az_decoder *d);
+LLVMValueRef az_decode_words(az_decoder *d, LLVMValueRef bytes);
+/* Table entries of stored numbers in bytes, as weights of a dot product. */
+az_dot_operand az_decode_entries(az_decoder *d, az_dot_kit *kit, LLVMValueRef bytes);
 
 /* Floats times packed weights (contract_wide.c), as the functions above. */
 int64_t az_wide_channel_bytes(const az_contract *c);
@@ -233,6 +254,24 @@ void az_wide_limit(const az_contract *c, az_tile *tile);
 void az_wide_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
 void az_wide_pack(const az_contract *c, const az_const *w, uint32_t lanes, int64_t nr,
 	az_arena *arena, const void **data, size_t *size);
+
+/* Scaled sums (contract_scaled.c). A piece is the part of a contraction that one scale belongs to: its
+ * number in order, and a contraction of its own. */
+bool az_contract_is_scaled(const az_contract *c);
+int64_t az_scaled_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes,
+	uint32_t elem_bytes, int64_t vectors);
+az_contract az_scaled_piece(const az_contract *c, int64_t row);
+void az_scaled_limit(const az_contract *c, az_tile *tile, uint32_t registers, uint32_t parts);
+void az_scaled_patch(az_contract_code *code, const az_patch *p, LLVMValueRef *out);
+/* Corrections (bias of each row and channel), factors of sums of activations, scales: [row][channel]. */
+void az_scaled_pack(const az_contract *c, az_value *const *args, const az_const *w, uint32_t index,
+	int64_t times, int64_t kept, uint32_t granule, az_arena *arena, const void **data,
+	size_t *size);
+/* Accumulates the contraction of p into acc: kernel rows, taps and granules. */
+void az_contract_steps(az_contract_code *code, const az_patch *p, uint32_t count,
+	LLVMValueRef *acc);
+/* The sum of the activations of one run. */
+LLVMValueRef az_contract_sum_run(az_contract_code *code, LLVMValueRef x);
 
 /* The tile for `registers` vector registers. `sums`: activation sums are needed. */
 void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile);

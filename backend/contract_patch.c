@@ -14,6 +14,8 @@ int64_t az_contract_granules(const az_contract *c, uint32_t granule)
 int64_t az_contract_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes,
 	uint32_t elem_bytes, int64_t vectors)
 {
+	if (az_contract_is_scaled(c))
+		return az_scaled_block_bytes(c, granule, lanes, elem_bytes, vectors);
 	if (az_contract_is_wide(c))
 		return az_wide_channel_bytes(c) * vectors * lanes;
 	if (az_contract_is_sub(c))
@@ -47,8 +49,11 @@ static void granule(az_contract_code *code, const az_patch *p, LLVMValueRef x, L
 {
 	az_dot_kit *kit = &code->kit;
 	az_dot_operand weight[16];
-	for (uint32_t j = 0; j < p->vectors; j++)
+	for (uint32_t j = 0; j < p->vectors; j++) {
 		weight[j] = az_dot_weights(kit, az_at_const(kit->e, w, j * code->w_vector));
+		if (code->rest[j])
+			weight[j].v[0] = LLVMBuildAdd(kit->e->b, weight[j].v[0], code->rest[j], "");
+	}
 	az_contract_step(code, p, x, weight, acc);
 }
 
@@ -117,6 +122,29 @@ static void rows_loop(az_contract_code *code, const az_patch *p, uint32_t count,
 		acc[i] = loop.carried[i];
 }
 
+/* Lanes of 32 bits of parameter `index`, one for each channel of vector j. */
+static LLVMValueRef load_channels(az_contract_code *code, const az_patch *p, uint32_t index,
+	uint32_t j)
+{
+	LLVMValueRef at = az_at(code->e, code->params[index], az_mul(code->e, p->channel, 4));
+	at = az_at_const(code->e, at, (int64_t)j * code->kit.lanes * 4);
+	return az_load(code->e, az_vec_type(code->e->i32, code->kit.lanes), at, 4);
+}
+
+/* For activations of 16 bits: what stored weights are more than the real ones, as the dot product takes it. */
+static void load_rest(az_contract_code *code, const az_patch *p)
+{
+	az_emitter *e = code->e;
+	const az_dot_kit *kit = &code->kit;
+	int64_t each = kit->granule * 2;
+	for (uint32_t j = 0; j < p->vectors; j++) {
+		LLVMValueRef at =
+			az_at(e, code->params[code->c->zeros], az_mul(e, p->channel, each));
+		code->rest[j] = az_load(e, az_vec_type(e->i16, kit->lanes * kit->granule),
+			az_at_const(e, at, (int64_t)j * kit->lanes * each), 2);
+	}
+}
+
 /* The bias of vector j, or zeros. */
 static LLVMValueRef load_bias(az_contract_code *code, const az_patch *p, uint32_t j)
 {
@@ -148,7 +176,12 @@ static void finish(az_contract_code *code, const az_patch *p, const LLVMValueRef
 		for (uint32_t j = 0; j < p->vectors; j++) {
 			uint32_t i = m * p->vectors + j;
 			LLVMValueRef x = az_dot_finish(kit, &acc[i * kit->parts]);
-			if (sum)
+			if (sum && code->c->zeros != UINT32_MAX)
+				x = LLVMBuildAdd(e->b, x,
+					LLVMBuildMul(e->b, sum,
+						load_channels(code, p, code->c->zeros, j), ""),
+					"");
+			else if (sum)
 				x = LLVMBuildAdd(e->b, x, sum, "");
 			if (code->c->bias != UINT32_MAX && bias_last(code))
 				x = code->c->is_float
@@ -159,26 +192,42 @@ static void finish(az_contract_code *code, const az_patch *p, const LLVMValueRef
 	}
 }
 
-void az_contract_patch(az_contract_code *code, const az_patch *p)
+void az_contract_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc)
 {
-	az_dot_kit *kit = &code->kit;
-	uint32_t outputs = p->h * p->w_pixels * p->vectors, count = outputs * kit->parts;
-	LLVMValueRef acc[AZ_CARRIED_MAX], out[AZ_CARRIED_MAX];
-	assert(count <= AZ_CARRIED_MAX);
-	for (uint32_t j = 0; j < p->vectors; j++) {
-		LLVMValueRef start = bias_last(code) ? az_dot_zero(kit) : load_bias(code, p, j);
-		for (uint32_t m = 0; m < p->h * p->w_pixels; m++)
-			for (uint32_t part = 0; part < kit->parts; part++)
-				acc[(m * p->vectors + j) * kit->parts + part] = start;
-	}
 	if (az_contract_is_wide(code->c))
 		az_wide_steps(code, p, count, acc);
 	else if (az_contract_is_sub(code->c))
 		az_sub_steps(code, p, count, acc);
 	else
 		rows_loop(code, p, count, acc);
+}
+
+static void plain_patch(az_contract_code *code, const az_patch *p, LLVMValueRef *out)
+{
+	az_dot_kit *kit = &code->kit;
+	uint32_t outputs = p->h * p->w_pixels * p->vectors, count = outputs * kit->parts;
+	LLVMValueRef acc[AZ_CARRIED_MAX];
+	assert(count <= AZ_CARRIED_MAX);
+	if (code->c->zeros != UINT32_MAX && code->c->x_elem.bits == 16)
+		load_rest(code, p);
+	for (uint32_t j = 0; j < p->vectors; j++) {
+		LLVMValueRef start = bias_last(code) ? az_dot_zero(kit) : load_bias(code, p, j);
+		for (uint32_t m = 0; m < p->h * p->w_pixels; m++)
+			for (uint32_t part = 0; part < kit->parts; part++)
+				acc[(m * p->vectors + j) * kit->parts + part] = start;
+	}
+	az_contract_steps(code, p, count, acc);
 	finish(code, p, acc, out);
-	az_epilogue_begin(&code->ep, p->image, p->row, p->column, p->channel, kit->lanes);
+}
+
+void az_contract_patch(az_contract_code *code, const az_patch *p)
+{
+	LLVMValueRef out[AZ_CARRIED_MAX];
+	if (az_contract_is_scaled(code->c))
+		az_scaled_patch(code, p, out);
+	else
+		plain_patch(code, p, out);
+	az_epilogue_begin(&code->ep, p->image, p->row, p->column, p->channel, code->kit.lanes);
 	az_epilogue_patch(&code->ep, out, p->h, p->w_pixels, p->vectors, p->last_lanes);
 }
 
@@ -219,6 +268,11 @@ static LLVMValueRef add_lanes(az_emitter *e, LLVMValueRef x)
 {
 	LLVMTypeRef type = LLVMTypeOf(x);
 	return az_lanes(type) == 1 ? x : az_intrinsic(e, "llvm.vector.reduce.add", &type, 1, &x, 1);
+}
+
+LLVMValueRef az_contract_sum_run(az_contract_code *code, LLVMValueRef x)
+{
+	return add_lanes(code->e, sum_run(code, x, az_dot_zero(&code->kit)));
 }
 
 /* The sum of what the output pixel whose window begins at x sees. */

@@ -18,18 +18,18 @@ typedef struct plane {
 
 typedef struct planes {
 	uint32_t count, period;
-	plane v[3];
+	plane v[4];
 } planes;
 
 bool az_contract_is_sub(const az_contract *c)
 {
-	return c->w_elem.bits < 8;
+	return c->w_elem.bits < 8 || c->decode.table != UINT32_MAX;
 }
 
 static planes planes_of(uint32_t bits)
 {
 	planes p = {.period = 1};
-	for (uint32_t size = 4, low = 0; size; size /= 2) {
+	for (uint32_t size = 8, low = 0; size; size /= 2) {
 		if (!(bits & size))
 			continue;
 		p.v[p.count++] = (plane){size, low};
@@ -131,7 +131,12 @@ static az_dot_operand weight(const turn *t, int64_t step, uint32_t output)
 			part = LLVMBuildShl(e->b, part, az_int(e, LLVMTypeOf(part), p.low), "");
 		u = u ? LLVMBuildOr(e->b, u, part, "") : part;
 	}
-	return az_dot_constant(&t->code->kit, centre(t->code, u));
+	if (t->code->c->decode.table != UINT32_MAX)
+		return az_decode_entries(&t->code->decoder, &t->code->kit, u);
+	az_dot_operand out = az_dot_constant(&t->code->kit, centre(t->code, u));
+	if (t->code->rest[output])
+		out.v[0] = LLVMBuildAdd(e->b, out.v[0], t->code->rest[output], "");
+	return out;
 }
 
 /* --- The loop ----------------------------------------------------------------------------------------- */
@@ -157,13 +162,7 @@ static LLVMValueRef offset_table(az_contract_code *code, int64_t steps)
 	LLVMValueRef *v = az_new_array(&e->ctx->arena, LLVMValueRef, (size_t)steps);
 	for (int64_t i = 0; i < steps; i++)
 		v[i] = LLVMConstInt(e->i32, (unsigned long long)step_offset(code, i), 0);
-	LLVMValueRef values = LLVMConstArray2(e->i32, v, (uint64_t)steps);
-	LLVMValueRef table = LLVMAddGlobal(e->module, LLVMTypeOf(values), "offsets");
-	LLVMSetInitializer(table, values);
-	LLVMSetGlobalConstant(table, 1);
-	LLVMSetLinkage(table, LLVMPrivateLinkage);
-	LLVMSetAlignment(table, 4);
-	return table;
+	return az_constant_table(e, e->i32, v, (uint64_t)steps, "offsets");
 }
 
 static LLVMValueRef input_at(az_contract_code *code, const az_patch *p, LLVMValueRef table,
@@ -218,6 +217,23 @@ void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLV
 
 /* --- Packing ------------------------------------------------------------------------------------------ */
 
+/* What is stored where there is no weight, of output channel o (-1: of none): what means 0, if anything does. */
+static uint32_t padding(const az_contract *c, int64_t o)
+{
+	if (c->w_elem.kind == AZ_KIND_BIPOLAR && !c->decode.book)
+		return 0;
+	uint32_t entries = 1u << c->w_elem.bits;
+	for (uint32_t i = 0; c->decode.book && i < entries; i++)
+		if (az_const_get_int(c->decode.book, i) == 0)
+			return i;
+	if (c->decode.book)
+		return 0;
+	/* Bytes are corrected by sums of what is there, words one by one. */
+	bool own = o >= 0 && c->zero_of && c->x_elem.bits == 16;
+	int64_t zero = own ? az_const_get_int(c->zero_of, (uint64_t)o) : c->zw;
+	return (uint32_t)(zero - az_elem_min(c->w_elem));
+}
+
 /* The weight of input g of a step as it is stored; what lies past the end of a run counts nothing. */
 static uint32_t stored(const az_contract *c, const az_const *w, int64_t group, int64_t o,
 	int64_t step, uint32_t granule, uint32_t g)
@@ -226,9 +242,9 @@ static uint32_t stored(const az_contract *c, const az_const *w, int64_t group, i
 	int64_t k = step % granules * granule + g, kh = run / c->taps, tap = run % c->taps;
 	bool bipolar = c->w_elem.kind == AZ_KIND_BIPOLAR;
 	if (o >= c->group_out || k >= c->run)
-		return bipolar ? 0 : (uint32_t)(c->zw - az_elem_min(c->w_elem));
+		return padding(c, o < c->group_out ? group * c->group_out + o : -1);
 	int64_t kw = c->taps == 1 ? k / c->group_in : tap;
-	int64_t v = az_contract_weight(c, w, group * c->group_out + o, kh, kw, k % c->group_in);
+	int64_t v = az_contract_stored(c, w, group * c->group_out + o, kh, kw, k % c->group_in);
 	return bipolar ? v > 0 : (uint32_t)(v - az_elem_min(c->w_elem));
 }
 
@@ -268,18 +284,26 @@ static void put_turn(sub_packer *p, int64_t group, int64_t first_vector, int64_t
 					s, end);
 }
 
+uint8_t *az_sub_pack_block(const az_contract *c, const az_const *w, uint32_t lanes,
+	uint32_t granule, int64_t group, int64_t first, int64_t vectors, uint8_t *out)
+{
+	sub_packer p = {c, w, lanes, granule, planes_of(c->w_elem.bits), out};
+	int64_t steps = step_count(c, granule);
+	for (int64_t s = 0; s < steps; s += p.planes.period)
+		put_turn(&p, group, first, vectors, s, AZ_MIN(s + p.planes.period, steps));
+	return p.out;
+}
+
 void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule,
 	int64_t nr, az_arena *arena, const void **data, size_t *size)
 {
-	int64_t vectors = (c->group_out + lanes - 1) / lanes, steps = step_count(c, granule);
+	int64_t vectors = (c->group_out + lanes - 1) / lanes;
 	int64_t bytes = c->groups * az_sub_block_bytes(c, granule, lanes, vectors);
-	sub_packer p = {c, w, lanes, granule, planes_of(c->w_elem.bits), NULL};
-	uint8_t *out = p.out = az_arena_alloc(arena, (size_t)bytes, 64);
+	uint8_t *out = az_arena_alloc(arena, (size_t)bytes, 64), *at = out;
 	for (int64_t group = 0; group < c->groups; group++)
 		for (int64_t j = 0; j < vectors; j += nr)
-			for (int64_t s = 0; s < steps; s += p.planes.period)
-				put_turn(&p, group, j, AZ_MIN(nr, vectors - j), s,
-					AZ_MIN(s + p.planes.period, steps));
+			at = az_sub_pack_block(c, w, lanes, granule, group, j,
+				AZ_MIN(nr, vectors - j), at);
 	*data = out;
 	*size = (size_t)bytes;
 }

@@ -81,6 +81,10 @@ bool az_decode_bind(az_contract *c, az_value *const *args)
 {
 	az_decode *d = &c->decode;
 	d->book = constant(args, d->table);
+	c->zero_of = constant(args, c->zeros);
+	if ((c->zeros != UINT32_MAX && !c->zero_of) ||
+		(c->scales != UINT32_MAX && !constant(args, c->scales)))
+		return false;
 	return (d->table == UINT32_MAX || d->book) &&
 	       (d->scale == UINT32_MAX || constant(args, d->scale)) &&
 	       (d->zero == UINT32_MAX || constant(args, d->zero));
@@ -154,7 +158,9 @@ void az_decode_pack(const az_contract *c, az_value *const *args, uint32_t index,
 		return;
 	if (index == d->scale || index == d->zero) {
 		pack_rows(c, az_value_const(args[index]), index == d->zero, arena, data, size);
-	} else if (index == d->table && d->scale != UINT32_MAX) {
+	} else if (index == d->table && d->scale == UINT32_MAX) {
+		az_decode_pack_table(c, arena, data, size);
+	} else if (index == d->table) {
 		int64_t count = az_type_numel(d->book->value.type);
 		float *out = az_new_array(arena, float, (size_t)AZ_MAX(count, 16));
 		for (int64_t i = 0; i < count; i++)
@@ -178,8 +184,12 @@ void az_decode_begin(az_decoder *d, az_emitter *e, const az_contract *c, const L
 	uint32_t lanes)
 {
 	*d = (az_decoder){.e = e, .c = c, .params = params, .lanes = lanes};
-	if (c->decode.table == UINT32_MAX || !az_contract_is_wide(c))
+	if (c->decode.table == UINT32_MAX)
 		return;
+	if (!az_contract_is_wide(c)) {
+		az_decode_load_table(d);
+		return;
+	}
 	d->reach = table_reach(d);
 	uint32_t entries = 1u << c->w_elem.bits;
 	for (uint32_t i = 0; d->reach && i * d->reach < entries; i++)

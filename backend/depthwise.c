@@ -131,14 +131,25 @@ static LLVMValueRef tap_weight(dw_code *code, const az_dw_patch *r, LLVMValueRef
 {
 	az_emitter *e = code->e;
 	const az_contract *c = code->c;
-	LLVMValueRef base = code->params[c->w];
+	LLVMValueRef base = code->params[c->w], w;
 	LLVMValueRef tap = az_add(e, az_mul(e, kh, c->kernel_w), az_index(e, kw));
 	if (az_contract_is_wide(c))
 		return real_weight(code, r, tap);
-	if (az_contract_is_sub(c))
-		return az_dw_sub_weight(e, c, base, tap, r->block, code->lanes);
-	LLVMValueRef at = az_add(e, az_mul(e, tap, c->channels), r->channel);
-	return load_weight(code, az_at(e, base, az_mul(e, at, code->w_elem)));
+	if (c->decode.table != UINT32_MAX) {
+		w = az_dw_sub_stored(e, c, base, tap, r->block, code->lanes);
+		w = LLVMBuildTrunc(e->b, w, az_vec_type(e->i8, code->lanes), "");
+		return az_decode_words(&code->decoder, w);
+	}
+	if (az_contract_is_sub(c)) {
+		w = az_dw_sub_weight(e, c, base, tap, r->block, code->lanes);
+	} else {
+		LLVMValueRef at = az_add(e, az_mul(e, tap, c->channels), r->channel);
+		w = load_weight(code, az_at(e, base, az_mul(e, at, code->w_elem)));
+	}
+	if (c->zeros == UINT32_MAX)
+		return w;
+	LLVMValueRef zeros = az_at(e, code->params[c->zeros], az_mul(e, r->channel, 2));
+	return LLVMBuildSub(e->b, w, az_load(e, LLVMTypeOf(w), zeros, 2), "");
 }
 
 /* One row of taps. */
@@ -227,6 +238,15 @@ static void pack_weights(const az_contract *c, az_const *w, az_arena *arena, con
 					elem);
 }
 
+static void pack_zeros(const az_contract *c, az_arena *arena, const void **data, size_t *size)
+{
+	uint16_t *out = az_new_array(arena, uint16_t, (size_t)c->channels);
+	for (int64_t o = 0; o < c->channels; o++)
+		out[o] = (uint16_t)az_const_get_int(c->zero_of, (uint64_t)o);
+	*data = out;
+	*size = (size_t)c->channels * sizeof *out;
+}
+
 bool az_depthwise_pack(const az_target *target, const az_func *func, az_value *const *args,
 	const az_tile *tile, uint32_t index, az_arena *arena, const void **data, size_t *size)
 {
@@ -242,6 +262,8 @@ bool az_depthwise_pack(const az_target *target, const az_func *func, az_value *c
 		az_dw_sub_pack(&c, w, (uint32_t)tile->v[TILE_LANES], arena, data, size);
 	else if (index == c.w)
 		pack_weights(&c, w, arena, data, size);
+	if (index == c.zeros && index != UINT32_MAX)
+		pack_zeros(&c, arena, data, size);
 	if (index == c.bias && !c.is_float && c.zx != 0)
 		az_contract_pack_bias(&c, w, az_value_const(args[c.bias]), c.zx, arena, data, size);
 	return true;

@@ -14,8 +14,8 @@ typedef struct nest {
 
 bool az_dw_read(const az_func *func, az_contract *out)
 {
-	return az_contract_read(func, out) && !out->is_matmul && out->groups > 1 &&
-	       out->group_in == 1 && out->group_out == 1;
+	return az_contract_read_any(func, out) && !az_contract_is_scaled(out) && !out->is_matmul &&
+	       out->groups > 1 && out->group_in == 1 && out->group_out == 1;
 }
 
 /* The blocks of channels of one rectangle; p->x is that of its first channel. */

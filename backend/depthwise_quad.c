@@ -33,8 +33,8 @@ static int64_t quads(const az_contract *c)
 
 static bool read(const az_func *func, az_contract *c)
 {
-	return az_dw_read(func, c) && c->x_elem.bits == 8 && c->w_elem.bits == 8 &&
-	       c->dilation_w == 1 && c->kernel_w >= 2 && c->kernel_w <= 8 &&
+	return az_dw_read(func, c) && az_contract_is_plain(c) && c->x_elem.bits == 8 &&
+	       c->w_elem.bits == 8 && c->dilation_w == 1 && c->kernel_w >= 2 && c->kernel_w <= 8 &&
 	       c->kernel_h * quads(c) <= 16 && c->bias != UINT32_MAX;
 }
 

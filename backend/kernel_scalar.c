@@ -15,6 +15,12 @@ typedef struct contraction {
 	az_view x, w, bias; /* w of matmul: b */
 	az_elem x_elem, w_elem, to;
 	int64_t zero[2];
+	/* Zero points of the weights by channel (or by scale), scales: parameters' bases, NULL when absent; sums of
+	 * `group` inputs have a scale each and are added in f32. */
+	LLVMValueRef zeros, scales;
+	az_elem zeros_elem;
+	LLVMValueRef zero_now; /* of the weights at hand, as the accumulator's type */
+	int64_t group;
 	az_reals clamp;
 	/* convolutions */
 	uint32_t spatial;
@@ -53,6 +59,11 @@ static LLVMValueRef multiply_add(az_emitter *e, const contraction *c, LLVMValueR
 {
 	x = factor(e, c, c->x_elem, c->zero[0], x);
 	w = factor(e, c, c->w_elem, c->zero[1], w);
+	if (c->zero_now) {
+		uint32_t lanes = az_lanes(LLVMTypeOf(w));
+		bool one = az_lanes(LLVMTypeOf(c->zero_now)) != lanes;
+		w = LLVMBuildSub(e->b, w, one ? az_splat(e, c->zero_now, lanes) : c->zero_now, "");
+	}
 	if (az_elem_is_float(c->to))
 		return az_fadd(e, acc, az_fmul(e, x, w));
 	return LLVMBuildAdd(e->b, acc, LLVMBuildMul(e->b, x, w, ""), "");
@@ -66,11 +77,15 @@ static LLVMValueRef add(az_emitter *e, const contraction *c, LLVMValueRef a, LLV
 /* Bias, clamp, and what follows. */
 static bool finish(az_emitter *e, contraction *c, const az_place *place, LLVMValueRef acc)
 {
-	if (az_op_arg(c->op, 2))
-		acc = add(e, c, acc, az_view_load(e, &c->bias, place));
+	az_elem result = c->op->results[0]->type->elem;
+	if (az_op_arg(c->op, 2)) {
+		LLVMValueRef bias = az_view_load(e, &c->bias, place);
+		acc = az_elem_is_float(result) ? az_fadd(e, acc, bias)
+					       : LLVMBuildAdd(e->b, acc, bias, "");
+	}
 	if (c->clamp.count == 2)
 		acc = az_clip(e, acc, c->clamp.v[0], c->clamp.v[1]);
-	return az_chain_finish(e, &c->chain, place, az_to_grid(e, c->to, acc));
+	return az_chain_finish(e, &c->chain, place, az_to_grid(e, result, acc));
 }
 
 static bool row(az_emitter *e, void *data, const az_place *place)
@@ -98,6 +113,57 @@ static LLVMValueRef load_factors(az_emitter *e, const az_view *view, LLVMValueRe
 		bytes);
 }
 
+/* --- Scaled sums --- */
+
+/* Element `index` of the zero points, as the accumulator's type. */
+static LLVMValueRef load_zero(az_emitter *e, const contraction *c, LLVMValueRef index)
+{
+	az_view view = {.base = c->zeros, .elem = c->zeros_elem};
+	return factor(e, c, c->zeros_elem, 0, load_factors(e, &view, index, 1));
+}
+
+/* One group: adds f32(sum over count elements of x and w from x_at, w_at on, w_step apart) * scale `line`. */
+static LLVMValueRef scaled_group(az_emitter *e, contraction *c, LLVMValueRef x_at,
+	LLVMValueRef w_at, int64_t w_step, int64_t count, LLVMValueRef line, LLVMValueRef total)
+{
+	az_loop loop;
+	LLVMValueRef sum = LLVMConstNull(acc_type(e, c, 1));
+	c->zero_now = c->zeros ? load_zero(e, c, line) : NULL;
+	az_loop_begin(e, &loop, az_index(e, 0), az_index(e, count), 1, 1, &sum);
+	sum = multiply_add(e, c, loop.carried[0],
+		load_factors(e, &c->x, az_add(e, x_at, loop.i), 1),
+		load_factors(e, &c->w, az_add(e, w_at, az_mul(e, loop.i, w_step)), 1));
+	az_loop_end(e, &loop, &sum);
+	LLVMValueRef scale = az_load(e, e->f32, az_at(e, c->scales, az_mul(e, line, 4)), 4);
+	LLVMValueRef bits = az_bits_of(e, az_fabs(e, scale));
+	LLVMValueRef none = az_icmp(e, LLVMIntSLT, bits, az_int(e, e->i32, 0x00800000));
+	scale = az_choose(e, none, az_real(e, e->f32, 0), scale);
+	LLVMValueRef real = az_int_to_float(e, c->to, loop.carried[0], e->f32);
+	return LLVMBuildFAdd(e->b, total, LLVMBuildFMul(e->b, real, scale, ""), "");
+}
+
+/* All groups of one row of inputs: scale g is number line + g * line_step. */
+static LLVMValueRef scaled_row(az_emitter *e, contraction *c, LLVMValueRef x_at, LLVMValueRef w_at,
+	int64_t w_step, LLVMValueRef line, int64_t line_step, LLVMValueRef total)
+{
+	int64_t whole = c->depth / c->group, rest = c->depth % c->group;
+	if (whole > 0) {
+		az_loop loop;
+		az_loop_begin(e, &loop, az_index(e, 0), az_index(e, whole), 1, 1, &total);
+		LLVMValueRef k = az_mul(e, loop.i, c->group);
+		total = scaled_group(e, c, az_add(e, x_at, k),
+			az_add(e, w_at, az_mul(e, k, w_step)), w_step, c->group,
+			az_add(e, line, az_mul(e, loop.i, line_step)), loop.carried[0]);
+		az_loop_end(e, &loop, &total);
+		total = loop.carried[0];
+	}
+	if (rest == 0)
+		return total;
+	LLVMValueRef k = az_index(e, whole * c->group);
+	return scaled_group(e, c, az_add(e, x_at, k), az_add(e, w_at, az_mul(e, k, w_step)), w_step,
+		rest, az_add(e, line, az_index(e, whole * line_step)), total);
+}
+
 /* x and w: indices of the first elements. */
 static sums dot_part(az_emitter *e, const contraction *c, LLVMValueRef x, LLVMValueRef w,
 	int64_t begin, int64_t end, uint32_t lanes, sums acc, uint32_t which)
@@ -114,8 +180,14 @@ static sums dot_part(az_emitter *e, const contraction *c, LLVMValueRef x, LLVMVa
 	return acc;
 }
 
-static sums dot(az_emitter *e, const contraction *c, LLVMValueRef x, LLVMValueRef w, sums acc)
+static sums dot(az_emitter *e, contraction *c, LLVMValueRef x, LLVMValueRef w, sums acc)
 {
+	if (c->scales) { /* their order is that of the weights: output channel, tap, group */
+		int64_t groups = (c->depth + c->group - 1) / c->group;
+		LLVMValueRef line = az_mul(e, az_index_div(e, w, c->depth), groups);
+		acc.v[1] = scaled_row(e, c, x, w, 1, line, 1, acc.v[1]);
+		return acc;
+	}
 	int64_t whole = c->lanes > 1 ? c->depth / c->lanes * c->lanes : 0;
 	acc = dot_part(e, c, x, w, 0, whole, c->lanes, acc, 0);
 	return dot_part(e, c, x, w, whole, c->depth, 1, acc, 1);
@@ -144,7 +216,7 @@ static LLVMValueRef input_place(az_emitter *e, const contraction *c, uint32_t i,
 }
 
 /* All taps from dimension `dim` on; x_at and w_at are the indices so far. */
-static sums over_taps(az_emitter *e, const contraction *c, const az_place *place, uint32_t dim,
+static sums over_taps(az_emitter *e, contraction *c, const az_place *place, uint32_t dim,
 	LLVMValueRef x_at, LLVMValueRef w_at, sums acc)
 {
 	if (dim == c->spatial)
@@ -179,6 +251,10 @@ static bool conv_body(az_emitter *e, void *data, const az_place *place)
 	LLVMValueRef x_at = az_mul(e, place->index[0], c->x.stride[0]);
 	x_at = az_add(e, x_at, az_mul(e, group, c->depth));
 	sums acc = {{LLVMConstNull(acc_type(e, c, c->lanes)), LLVMConstNull(acc_type(e, c, 1))}};
+	if (c->scales)
+		acc.v[1] = LLVMConstNull(e->f32);
+	else if (c->zeros)
+		c->zero_now = load_zero(e, c, channel);
 	acc = over_taps(e, c, place, 0, x_at, az_mul(e, channel, c->w.stride[0]), acc);
 	LLVMValueRef total = c->lanes > 1 && c->depth >= c->lanes
 				     ? add(e, c, fold_lanes(e, c, acc.v[0]), acc.v[1])
@@ -229,10 +305,28 @@ static void place_before(az_view *view, az_place *place, LLVMValueRef index, int
 	place->rank++;
 }
 
+static bool scaled_product(az_emitter *e, contraction *c, const az_place *place)
+{
+	int64_t columns = az_op_arg(c->op, 1)->type->dim[1];
+	LLVMValueRef column = place->index[place->rank - 1];
+	LLVMValueRef total = scaled_row(e, c, az_view_index(e, &c->x, place), column, columns,
+		column, columns, LLVMConstNull(e->f32));
+	return finish(e, c, place, total);
+}
+
 static bool matmul_body(az_emitter *e, void *data, const az_place *place)
 {
 	contraction *c = data;
+	if (c->scales)
+		return scaled_product(e, c, place);
 	LLVMValueRef acc = LLVMConstNull(acc_type(e, c, place->lanes));
+	if (c->zeros) {
+		az_view view = {.base = c->zeros, .elem = c->zeros_elem};
+		view.stride[place->rank - 1] = 1;
+		for (uint32_t d = 0; d < place->rank; d++)
+			view.group[d] = 1;
+		c->zero_now = factor(e, c, c->zeros_elem, 0, az_view_load(e, &view, place));
+	}
 	const az_type *b = az_op_arg(c->op, 1)->type;
 	if (c->depth > 0) {
 		az_loop loop;
@@ -302,6 +396,17 @@ bool az_scalar_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	const az_value *bias = az_op_arg(op, 2);
 	c.x_elem = x->elem, c.w_elem = w->elem, c.to = y->elem;
 	c.lanes = az_chain_lanes(e, &c.chain);
+	const az_value *zeros = az_op_arg(op, 3), *scales = az_op_arg(op, 4);
+	if (zeros) {
+		c.zeros = az_chain_base(e, func, zeros, params);
+		c.zeros_elem = zeros->type->elem;
+	}
+	if (scales) {
+		c.scales = az_chain_base(e, func, scales, params);
+		c.group = op->code == AZ_OP_conv ? op->attr.conv.group : op->attr.matmul.group;
+		c.to = AZ_I64;
+		c.lanes = 1;
+	}
 	bool packed = az_elem_is_packed(x->elem) || az_elem_is_packed(w->elem);
 	if (packed && op->code != AZ_OP_matmul)
 		c.lanes = 1;

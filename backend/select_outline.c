@@ -70,7 +70,8 @@ az_func *az_group_outline(const az_group *group, az_module *module, az_arena *ar
 	if (group->anchor)
 		az_vec_push(arena, &ordered, group->anchor);
 	for (uint32_t i = 0; i < group->ops.count; i++)
-		if (group->ops.v[i] != group->anchor && !az_decodes_weights(group->ops.v[i]))
+		if (group->ops.v[i] != group->anchor &&
+			!(group->anchor && az_decodes_weights(group->ops.v[i])))
 			az_vec_push(arena, &ordered, group->ops.v[i]);
 	if (group->anchor)
 		add_params(group->anchor, func, &inner, arena, args);

@@ -39,8 +39,10 @@ static bool is_fast(const az_op *op)
 		return false;
 	if (az_elem_equal(x, AZ_F32) && az_elem_equal(w, AZ_F32))
 		return true;
+	if (maker) /* a table stands before what is stored */
+		w = maker->args[0].value->type->elem;
 	return az_contract_takes_inputs(x) && az_contract_takes_weights(w) &&
-	       az_elem_equal(op->results[0]->type->elem, AZ_I32);
+	       az_elem_equal(op->results[0]->type->elem, az_op_arg(op, 4) ? AZ_F32 : AZ_I32);
 }
 
 static void replace(az_op *op, az_value *with)
@@ -62,9 +64,9 @@ static bool add_bias(az_op *op)
 	uint32_t none = 0;
 	const az_type *type = az_type_get(module->ctx, y->elem, 1, &channels);
 	az_const *bias = az_const_splat(module, "no_bias", type, &none);
-	az_value *args[3] = {op->args[0].value, op->args[1].value, &bias->value};
+	az_value *args[4] = {op->args[0].value, op->args[1].value, &bias->value, az_op_arg(op, 3)};
 	az_builder at = {op->func, op, op->loc};
-	az_value *made = az_build(&at, op->code, 3, args, &op->attr, y->elem);
+	az_value *made = az_build(&at, op->code, args[3] ? 4 : 3, args, &op->attr, y->elem);
 	if (!made)
 		return false;
 	replace(op, made);
@@ -187,7 +189,7 @@ bool az_select_prepare(az_pass_ctx *pass)
 			continue;
 		if (op->code == AZ_OP_conv && !make_padding_explicit(op))
 			return false;
-		bool lacks_bias = !az_op_arg(op, 2);
+		bool lacks_bias = !az_op_arg(op, 2) && !az_op_arg(op, 4);
 		if (lacks_bias && az_contract_takes_inputs(op->args[0].value->type->elem) &&
 			!add_bias(op))
 			return false;

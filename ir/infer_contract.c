@@ -7,6 +7,7 @@
 /* Element of the result from those of the two factors. */
 static bool product_elem(const az_infer *in, const az_type *a, const az_type *b, az_elem *out)
 {
+	bool scaled = az_infer_arg(in, 4) != NULL;
 	bool a_float = az_elem_is_float(a->elem), b_float = az_elem_is_float(b->elem);
 	if (a->elem.kind == AZ_KIND_BOOL || b->elem.kind == AZ_KIND_BOOL)
 		return az_infer_error(in, "operands must be numbers, not bool");
@@ -14,6 +15,14 @@ static bool product_elem(const az_infer *in, const az_type *a, const az_type *b,
 		return az_infer_error(in,
 			"operands of %s and %s: both must be floating point or neither",
 			az_infer_elem(in, a->elem), az_infer_elem(in, b->elem));
+	if (a_float && (scaled || az_infer_arg(in, 3)))
+		return az_infer_error(in, "floats take no zero points and no scales");
+	if (scaled) {
+		*out = AZ_F32;
+		return in->want.kind == AZ_KIND_NONE || az_elem_equal(in->want, AZ_F32) ||
+		       az_infer_error(in, "the result of scaled sums is f32, not %s",
+			       az_infer_elem(in, in->want));
+	}
 	if (!a_float) {
 		if (in->want.kind == AZ_KIND_NONE) {
 			*out = AZ_I32;
@@ -50,6 +59,45 @@ static bool check_zeros(const az_infer *in, az_ints zero, const az_type *a, cons
 		return az_infer_error(in, "zero has %u entries, it takes two", zero.count);
 	return az_infer_zero(in, az_ints_at(zero, 0, 0), a->elem, "the first operand") &&
 	       az_infer_zero(in, az_ints_at(zero, 1, 0), b->elem, "the second operand");
+}
+
+static bool same_shape(const az_type *type, uint32_t rank, const int64_t *dim)
+{
+	bool same = type->rank == rank;
+	for (uint32_t i = 0; same && i < rank; i++)
+		same = type->dim[i] == dim[i];
+	return same;
+}
+
+/* Zero points per output channel or scale; scales per group of `group` places of dimension `axis` of w. */
+static bool check_scales(const az_infer *in, const az_type *w, uint32_t axis, int64_t channels,
+	int64_t group)
+{
+	const az_type *zeros = az_infer_arg(in, 3), *scales = az_infer_arg(in, 4);
+	int64_t dim[AZ_RANK_MAX] = {channels};
+	uint32_t rank = 1;
+	if (scales ? group < 1 : group != 0)
+		return az_infer_error(in, "group = %lld %s scales", (long long)group,
+			scales ? "with" : "without");
+	if (scales) {
+		rank = w->rank;
+		for (uint32_t i = 0; i < rank; i++)
+			dim[i] = w->dim[i];
+		dim[axis] = w->dim[axis] / group + (w->dim[axis] % group != 0);
+		if (!az_elem_equal(scales->elem, AZ_F32) || !same_shape(scales, rank, dim))
+			return az_infer_error(in,
+				"scales must be f32, one per group of %lld of dimension %u of the "
+				"weights %s, not %s %s",
+				(long long)group, axis, az_infer_shape(in, w),
+				az_infer_elem(in, scales->elem), az_infer_shape(in, scales));
+	}
+	if (zeros && (!az_elem_is_integer(zeros->elem) || zeros->elem.bits > 32 ||
+			     !same_shape(zeros, rank, dim)))
+		return az_infer_error(in,
+			"zeros must be integers of at most 32 bits, one per %s, not %s %s",
+			scales ? "scale" : "output channel", az_infer_elem(in, zeros->elem),
+			az_infer_shape(in, zeros));
+	return true;
 }
 
 /* Ranks of x and weights, groups against channels: what both convolutions share. */
@@ -90,6 +138,7 @@ bool az_infer_conv(az_infer *in)
 			&window))
 		return false;
 	if (!check_zeros(in, attr->zero, x, w) || !check_bias(in, elem, w->dim[0]) ||
+		!check_scales(in, w, w->rank - 1u, w->dim[0], attr->group) ||
 		!az_infer_clamp_real(in, attr->clamp, elem))
 		return false;
 	int64_t dim[AZ_RANK_MAX] = {x->dim[0]};
@@ -116,6 +165,7 @@ bool az_infer_conv_transpose(az_infer *in)
 		return false;
 	if (!az_infer_list(in, "output_pad", attr->output_pad, window.count, 0, AZ_DIM_MAX) ||
 		!check_zeros(in, attr->zero, x, w) || !check_bias(in, elem, w->dim[0]) ||
+		!check_scales(in, w, w->rank - 1u, w->dim[0], 0) ||
 		!az_infer_clamp_real(in, attr->clamp, elem))
 		return false;
 	int64_t dim[AZ_RANK_MAX] = {x->dim[0]};
@@ -154,7 +204,11 @@ bool az_infer_matmul(az_infer *in)
 		return az_infer_error(in, "a has %lld columns, b has %lld rows",
 			(long long)a->dim[a->rank - 1], (long long)b->dim[b->rank - 2]);
 	int64_t columns = b->dim[b->rank - 1];
+	if (az_infer_arg(in, 4) && b->rank != 2)
+		return az_infer_error(in, "scales are for one matrix, not %s",
+			az_infer_shape(in, b));
 	if (!check_zeros(in, attr->zero, a, b) || !check_bias(in, elem, columns) ||
+		!check_scales(in, b, 0, columns, attr->group) ||
 		!az_infer_clamp_real(in, attr->clamp, elem))
 		return false;
 	uint32_t rank;

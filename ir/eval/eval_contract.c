@@ -3,6 +3,7 @@
  * conv, conv_transpose, matmul. Integers: acc = sum (x - zx)(w - zw) + bias, exact modulo the width of
  * the accumulator. Floats: f32 (f64 for f64), products summed in index order, then the bias, then the
  * clamp; f16 and bf16 round once, at the end. */
+#include <math.h>
 #include <string.h>
 
 #include "ir/eval/part.h"
@@ -90,6 +91,27 @@ static const void *load(az_arena *arena, const az_tensor *tensor, number kind, i
 	return narrow ? (const void *)narrow : wide;
 }
 
+/* The weights, less the zero points that their output channels have besides; channels are the last dimension of
+ * a matrix, else the first. */
+static const void *load_weights(az_eval *e, number kind, int64_t zero, bool last)
+{
+	const void *w = load(e->scratch, e->args[1], kind, zero);
+	if (e->op->arg_count < 4 || !e->args[3])
+		return w;
+	const az_type *type = e->args[1]->type;
+	int64_t count = az_type_numel(type),
+		channels = last ? type->dim[type->rank - 1] : type->dim[0];
+	for (int64_t i = 0; i < count; i++) {
+		int64_t channel = last ? i % channels : i / (count / channels);
+		uint64_t z = (uint64_t)(int64_t)az_tensor_get(e->args[3], (uint64_t)channel);
+		if (kind == NUMBER_U32)
+			((uint32_t *)(uintptr_t)w)[i] -= (uint32_t)z;
+		else
+			((uint64_t *)(uintptr_t)w)[i] -= z;
+	}
+	return w;
+}
+
 /* Sums of the result's size. */
 static void *make_sums(az_arena *arena, number kind, uint64_t count)
 {
@@ -139,7 +161,7 @@ static void finish(az_eval *e, number kind, void *sums, az_reals clamp)
 /* The attributes that both convolutions have. */
 typedef struct conv_attrs {
 	az_ints stride, pad, dilation, zero;
-	int64_t groups;
+	int64_t groups, group;
 	az_reals clamp;
 } conv_attrs;
 
@@ -167,12 +189,128 @@ static conv_shape shape_of(const az_eval *e, const conv_attrs *attr, bool transp
 	return s;
 }
 
+/* --- Scaled sums -------------------------------------------------------------------------------------- */
+
+static const az_tensor *scales_of(const az_eval *e)
+{
+	return e->op->arg_count > 4 ? e->args[4] : NULL;
+}
+
+/* Rows of scales of one output channel: groups of every tap. */
+typedef struct scaled {
+	const float *scale;                           /* [row][channel] */
+	int64_t group, groups, taps, depth, channels; /* groups and inputs (`depth`) of a tap */
+} scaled;
+
+/* [channel][row] for convolutions, else [row][channel]: turned into the latter. */
+static scaled read_scaled(az_eval *e, int64_t group, int64_t taps, int64_t depth, int64_t channels,
+	bool turned)
+{
+	const az_tensor *from = scales_of(e);
+	scaled s = {.group = group, .taps = taps, .depth = depth, .channels = channels};
+	s.groups = (depth + group - 1) / group;
+	int64_t rows = taps * s.groups;
+	float *scale = az_new_array(e->scratch, float, (size_t)(rows * channels) + 1);
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t o = 0; o < channels; o++) {
+			int64_t at = turned ? r * channels + o : o * rows + r;
+			float v = (float)az_tensor_get(from, (uint64_t)at);
+			scale[r * channels + o] = fabsf(v) < 0x1p-126f ? 0.0f : v;
+		}
+	s.scale = scale;
+	return s;
+}
+
+/* Weights as [taps x depth, channels of one group of the convolution], zero points gone. */
+static const uint64_t *scaled_weights(az_eval *e, const scaled *s, int64_t zero, bool turned)
+{
+	int64_t inputs = s->taps * s->depth, rows = s->taps * s->groups;
+	const az_tensor *zeros = e->args[3];
+	const uint64_t *w = load(e->scratch, e->args[1], NUMBER_U64, zero);
+	uint64_t *out = az_new_array(e->scratch, uint64_t, (size_t)(inputs * s->channels) + 1);
+	for (int64_t o = 0; o < s->channels; o++)
+		for (int64_t k = 0; k < inputs; k++) {
+			int64_t row = k / s->depth * s->groups + k % s->depth / s->group;
+			int64_t z = 0;
+			if (zeros)
+				z = (int64_t)az_tensor_get(zeros,
+					(uint64_t)(turned ? row * s->channels + o
+							  : o * rows + row));
+			out[k * s->channels + o] =
+				w[turned ? k * s->channels + o : o * inputs + k] - (uint64_t)z;
+		}
+	return out;
+}
+
+/* One place, output channels [first, end): the sum over rows of f32(sum of the group) * scale. */
+static void add_scaled(const scaled *s, const uint64_t *x, const uint64_t *w, int64_t first,
+	int64_t end, float *y)
+{
+	enum { COLUMNS = 32 };
+	uint64_t part[COLUMNS];
+	for (int64_t j = first; j < end; j += COLUMNS) {
+		int64_t n = AZ_MIN(end - j, (int64_t)COLUMNS);
+		for (int64_t r = 0; r < s->taps * s->groups; r++) {
+			int64_t tap = r / s->groups, i = r % s->groups * s->group;
+			int64_t k = tap * s->depth + i;
+			dot_columns_u64(x + k, w + k * s->channels + j,
+				AZ_MIN(s->group, s->depth - i), s->channels, n, part);
+			for (int64_t c = 0; c < n; c++)
+				y[j + c] +=
+					(float)(int64_t)part[c] * s->scale[r * s->channels + j + c];
+		}
+	}
+}
+
+static bool convolve_scaled(az_eval *e, const conv_shape *shape, const conv_attrs *attr)
+{
+	int64_t channels = shape->groups * shape->out_group;
+	scaled s = read_scaled(e, attr->group, shape->taps, shape->in_group, channels, false);
+	const uint64_t *x = load(e->scratch, e->args[0], NUMBER_U64, az_ints_at(attr->zero, 0, 0));
+	const uint64_t *w = scaled_weights(e, &s, az_ints_at(attr->zero, 1, 0), false);
+	int64_t inputs = shape->taps * shape->in_group;
+	uint64_t *patch = az_new_array(e->scratch, uint64_t, (size_t)(shape->groups * inputs) + 1);
+	float *y = make_sums(e->scratch, NUMBER_F32, (uint64_t)az_type_numel(e->results[0].type));
+	float *at = y;
+	for (int64_t n = 0; n < shape->images; n++) {
+		for (int64_t p = 0; p < shape->positions; p++, at += channels) {
+			gather_patch_u64(shape, x, p, patch);
+			for (int64_t g = 0; g < shape->groups; g++)
+				add_scaled(&s, patch + g * inputs, w, g * shape->out_group,
+					(g + 1) * shape->out_group, at);
+		}
+		x += shape->in_pixels * shape->groups * shape->in_group;
+	}
+	finish(e, NUMBER_F32, y, attr->clamp);
+	return true;
+}
+
+static bool multiply_scaled(az_eval *e)
+{
+	const az_attrs_matmul *attr = &e->op->attr.matmul;
+	const az_type *a = e->args[0]->type, *b = e->args[1]->type;
+	int64_t depth = a->dim[a->rank - 1], n = b->dim[1];
+	scaled s = read_scaled(e, attr->group, 1, depth, n, true);
+	const uint64_t *x = load(e->scratch, e->args[0], NUMBER_U64, az_ints_at(attr->zero, 0, 0));
+	const uint64_t *w = scaled_weights(e, &s, az_ints_at(attr->zero, 1, 0), true);
+	int64_t rows = n ? az_type_numel(e->results[0].type) / n : 0;
+	float *y = make_sums(e->scratch, NUMBER_F32, (uint64_t)(rows * n));
+	for (int64_t i = 0; i < rows; i++)
+		add_scaled(&s, x + i * depth, w, 0, n, y + i * n);
+	finish(e, NUMBER_F32, y, attr->clamp);
+	return true;
+}
+
+/* --- Plain sums --------------------------------------------------------------------------------------- */
+
 static bool convolve(az_eval *e, const conv_attrs *attr, bool transposed)
 {
 	conv_shape s = shape_of(e, attr, transposed);
 	number kind = number_of(e->results[0].type->elem);
+	if (scales_of(e))
+		return convolve_scaled(e, &s, attr);
 	const void *x = load(e->scratch, e->args[0], kind, az_ints_at(attr->zero, 0, 0));
-	const void *w = load(e->scratch, e->args[1], kind, az_ints_at(attr->zero, 1, 0));
+	const void *w = load_weights(e, kind, az_ints_at(attr->zero, 1, 0), false);
 	void *sums = make_sums(e->scratch, kind, (uint64_t)az_type_numel(e->results[0].type));
 	if (kind == NUMBER_F32)
 		convolve_f32(e->scratch, &s, x, w, sums);
@@ -189,14 +327,14 @@ static bool convolve(az_eval *e, const conv_attrs *attr, bool transposed)
 bool az_eval_conv(az_eval *e)
 {
 	const az_attrs_conv *a = &e->op->attr.conv;
-	conv_attrs attr = {a->stride, a->pad, a->dilation, a->zero, a->groups, a->clamp};
+	conv_attrs attr = {a->stride, a->pad, a->dilation, a->zero, a->groups, a->group, a->clamp};
 	return convolve(e, &attr, false);
 }
 
 bool az_eval_conv_transpose(az_eval *e)
 {
 	const az_attrs_conv_transpose *a = &e->op->attr.conv_transpose;
-	conv_attrs attr = {a->stride, a->pad, a->dilation, a->zero, a->groups, a->clamp};
+	conv_attrs attr = {a->stride, a->pad, a->dilation, a->zero, a->groups, 0, a->clamp};
 	return convolve(e, &attr, true);
 }
 
@@ -221,10 +359,12 @@ bool az_eval_matmul(az_eval *e)
 	const az_attrs_matmul *attr = &e->op->attr.matmul;
 	const az_type *at = e->args[0]->type, *bt = e->args[1]->type, *yt = e->results[0].type;
 	number kind = number_of(yt->elem);
+	if (scales_of(e))
+		return multiply_scaled(e);
 	int64_t m = at->dim[at->rank - 2], depth = at->dim[at->rank - 1], n = bt->dim[bt->rank - 1];
 	int64_t batches = m && n ? az_type_numel(yt) / (m * n) : 0;
 	const char *a = load(e->scratch, e->args[0], kind, az_ints_at(attr->zero, 0, 0));
-	const char *b = load(e->scratch, e->args[1], kind, az_ints_at(attr->zero, 1, 0));
+	const char *b = load_weights(e, kind, az_ints_at(attr->zero, 1, 0), true);
 	char *y = make_sums(e->scratch, kind, (uint64_t)az_type_numel(yt));
 	int64_t size = kind == NUMBER_F32 || kind == NUMBER_U32 ? 4 : 8;
 	for (int64_t i = 0; i < batches; i++) {

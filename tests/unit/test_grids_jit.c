@@ -2,7 +2,8 @@
  *
  * Weights that are not plain integers per tensor or channel, compiled for the x86-64 families that this machine
  * runs (every few cases for all targets), against the interpreter, bit for bit: packed weights times floats, with
- * scales per tensor, channel or group, zero points, codebooks. */
+ * scales per tensor, channel or group, zero points, codebooks; integers with zero points by
+ * channel, codebooks, scales by group. */
 #include "tests/unit/jit_kit.h"
 
 /* Bipolar, i2 to i8, u1 to u8. */
@@ -22,7 +23,8 @@ static az_value *random_const(net *n, const char *name, az_elem elem, uint32_t r
 	for (int64_t i = 0; i < az_type_numel(type); i++) {
 		double v = az_elem_is_float(elem)
 				   ? (double)pick(1, 1000) / 1000 * range
-				   : (double)pick(az_elem_min(elem), az_elem_max(elem));
+				   : (double)pick(AZ_MAX(az_elem_min(elem), -1000000),
+					     AZ_MIN(az_elem_max(elem), 1000000));
 		az_tensor_set(&t, (uint64_t)i, elem.kind == AZ_KIND_BIPOLAR && v == 0 ? 1 : v);
 	}
 	return &az_const_new(n->module, name, type, t.data, false)->value;
@@ -138,9 +140,89 @@ static bool wide_case(net *n, uint32_t i)
 	return w && follow(n, make(n, d.code, 2 + bias, in, &d.attrs, AZ_F32));
 }
 
+static az_elem act_elem(void)
+{
+	static const az_elem some[] = {{AZ_KIND_UINT, 8}, {AZ_KIND_INT, 8}, {AZ_KIND_UINT, 8},
+		{AZ_KIND_INT, 16}, {AZ_KIND_UINT, 16}};
+	return some[pick(0, 4)];
+}
+
+static void set_zero(net *n, dims *d, int64_t zero)
+{
+	int64_t list[2] = {zero, 0};
+	if (d->product)
+		d->attrs.matmul.zero = ints(n, 2, list);
+	else
+		d->attrs.conv.zero = ints(n, 2, list);
+}
+
+/* Integer activations and a zero point of the weights for each output channel. */
+static bool zeros_case(net *n, uint32_t i)
+{
+	az_elem elem = weight_elem(1 + i * 7 % 15), x = act_elem();
+	dims d = pick_layer(n, i);
+	az_elem acc = pick(0, 5) ? AZ_I32 : AZ_I64;
+	if (pick(0, 1))
+		set_zero(n, &d, pick(az_elem_min(x), az_elem_max(x)));
+	az_value *in[4] = {input(n, x, d.rank, d.x, 2), random_const(n, "w", elem, d.rank, d.w, 1),
+		NULL, random_const(n, "z", elem, 1, &d.out, 1)};
+	if (pick(0, 1))
+		in[2] = random_const(n, "b", acc, 1, &d.out, 1);
+	return follow(n, make(n, d.code, 4, in, &d.attrs, acc));
+}
+
+/* Integer activations and codebooks; integers with zero points by
+ * channel, codebooks, scales by group. */
+static bool book_case(net *n, uint32_t i)
+{
+	az_elem elem = weight_elem(i * 7 + 3), x = act_elem();
+	dims d = pick_layer(n, i);
+	if (pick(0, 1))
+		set_zero(n, &d, pick(az_elem_min(x), az_elem_max(x)));
+	az_value *w = stored(n, &d, elem, true, x.bits == 16 ? AZ_I16 : AZ_I8);
+	az_value *in[3] = {input(n, x, d.rank, d.x, 2), w, NULL};
+	bool bias = pick(0, 1);
+	if (bias)
+		in[2] = random_const(n, "b", AZ_I32, 1, &d.out, 1);
+	return follow(n, make(n, d.code, 2 + bias, in, &d.attrs, AZ_I32));
+}
+
+/* Integer activations, sums of groups with a scale each. */
+static bool scaled_case(net *n, uint32_t i)
+{
+	static const int64_t groups[] = {1, 3, 4, 8, 16, 24, 32, 64};
+	az_elem elem = weight_elem(i * 7 + 3), x = act_elem();
+	dims d = pick_layer(n, i);
+	int64_t group = groups[pick(0, 7)], shape[4];
+	uint32_t at = d.product ? 0 : d.rank - 1;
+	memcpy(shape, d.w, sizeof shape);
+	shape[at] = (shape[at] + group - 1) / group;
+	if (d.product)
+		d.attrs.matmul.group = group;
+	else
+		d.attrs.conv.group = group;
+	if (pick(0, 1))
+		set_zero(n, &d, pick(az_elem_min(x), az_elem_max(x)));
+	bool table = pick(0, 4) == 0;
+	bool zeros = !table && elem.kind != AZ_KIND_BIPOLAR && pick(0, 1);
+	az_value *in[5] = {input(n, x, d.rank, d.x, 2),
+		stored(n, &d, elem, table, x.bits == 16 ? AZ_I16 : AZ_I8), NULL,
+		zeros ? random_const(n, "z", elem, d.rank, shape, 1) : NULL,
+		random_const(n, "s", AZ_F32, d.rank, shape, 0.1)};
+	if (pick(0, 1))
+		in[2] = random_const(n, "b", AZ_F32, 1, &d.out, 3);
+	return follow(n, make(n, d.code, 5, in, &d.attrs, AZ_F32));
+}
+
 JIT_CASE(wide_case, 240, 40)
+JIT_CASE(zeros_case, 150, 50)
+JIT_CASE(book_case, 150, 50)
+JIT_CASE(scaled_case, 150, 50)
 
 void test_grids_jit(void)
 {
-	unit_suite("grids compiled", AZ_CASES({"packed weights times floats", run_wide_case}));
+	unit_suite("grids compiled",
+		AZ_CASES({"packed weights times floats", run_wide_case},
+			{"zero points by channel", run_zeros_case}, {"codebooks", run_book_case},
+			{"scaled sums", run_scaled_case}));
 }
