@@ -12,8 +12,19 @@
  *
  * Weights lie [group][inner][output] here, so that the innermost loops run over neighbouring outputs. */
 #include <math.h>
+#include <string.h>
 
 #include "passes/round.h"
+
+/* The hot loops for several instruction sets, the best of which is taken at run time; they add in the same
+ * order and without contraction, so all give the same numbers. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__OPTIMIZE__)
+#define FAST __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FAST
+#endif
+/* Before the loops are looked at: they become vectors without calls and branches only. */
+#define INSIDE __attribute__((always_inline)) static inline
 
 #define PER_SAMPLE 32    /* output places of a sample that are learned from */
 #define BATCH      64    /* rows of one step */
@@ -36,7 +47,8 @@ typedef struct learner {
 	float *w, *slope;      /* [weights], w~ and dh/dV */
 	float *gradient;       /* [weights], of the first term by w~ */
 	float *first, *second; /* [weights], Adam's moments */
-	float *error;          /* [channels], gradient by the layer's result */
+	float *error;          /* [4][channels], gradient by the layer's result */
+	float *step;           /* [weights], the scale of each */
 	float inverse;         /* 1 / mean |act(y)|^2 */
 	uint64_t state;
 } learner;
@@ -92,7 +104,8 @@ static void begin(learner *l)
 	float least = -(float)layer->most, most = (float)layer->most - 1.0f;
 	for (int64_t i = 0; i < l->weights; i++) {
 		int64_t at = place(layer, i);
-		float x = layer->w[at] / layer->scale[at / layer->inner];
+		l->step[i] = layer->scale[at / layer->inner];
+		float x = layer->w[at] / l->step[i];
 		l->base[i] = fminf(fmaxf(floorf(x), least), most);
 		float part = fminf(fmaxf(x - l->base[i], 0.0f), 1.0f);
 		float sigmoid = (part + MARGIN) / STRETCH;
@@ -105,83 +118,176 @@ static void begin(learner *l)
 	l->inverse *= (float)l->channels;
 }
 
-static void soft_weights(learner *l)
+/* 2^x for |x| < 126 and log2 x for normal x > 0, to 1e-4; plain arithmetic that compilers turn into vectors
+ * and that is the same everywhere, as a C library's is not. */
+INSIDE float power_of_two(float x)
 {
-	const az_round_layer *layer = l->layer;
-	for (int64_t i = 0; i < l->weights; i++) {
-		float sigmoid = 1.0f / (1.0f + expf(-l->v[i]));
-		float h = STRETCH * sigmoid - MARGIN;
-		l->slope[i] = h > 0.0f && h < 1.0f ? STRETCH * sigmoid * (1.0f - sigmoid) : 0.0f;
-		l->h[i] = fminf(fmaxf(h, 0.0f), 1.0f);
-	}
-	for (int64_t i = 0; i < l->weights; i++) {
-		int64_t c = i / layer->outputs / layer->inner * layer->outputs + i % layer->outputs;
-		l->w[i] = layer->scale[c] * (l->base[i] + l->h[i]);
+	float whole = (float)(int32_t)(x + (x < 0.0f ? -0.5f : 0.5f)), f = x - whole;
+	int32_t bits = ((int32_t)whole + 127) << 23;
+	float scale;
+	memcpy(&scale, &bits, sizeof scale);
+	return scale *
+	       (1.0f + f * (0.6931472f + f * (0.2402265f + f * (0.0555041f + f * 0.0096181f))));
+}
+
+INSIDE float log_of_two(float x)
+{
+	int32_t bits;
+	memcpy(&bits, &x, sizeof bits);
+	int32_t exponent = (bits - 0x3f3504f3) >> 23; /* mantissa from sqrt(1/2) to sqrt(2) */
+	bits -= exponent * (1 << 23);
+	memcpy(&x, &bits, sizeof x);
+	float t = (x - 1.0f) / (x + 1.0f), u = t * t;
+	return (float)exponent + t * (2.8853901f + u * (0.9617967f + u * 0.5770780f));
+}
+
+INSIDE float clip(float x, float lo, float hi)
+{
+	x = x < lo ? lo : x;
+	return x > hi ? hi : x;
+}
+
+FAST static void soft_weights(learner *l)
+{
+	const float *v = l->v, *base = l->base, *scale = l->step;
+	float *h = l->h, *slope = l->slope, *w = l->w;
+	int64_t count = l->weights;
+	for (int64_t i = 0; i < count; i++) {
+		float sigmoid = 1.0f / (1.0f + power_of_two(clip(v[i] * -1.442695f, -60, 60)));
+		float x = STRETCH * sigmoid - MARGIN;
+		float inside = STRETCH * sigmoid * (1.0f - sigmoid);
+		inside = x > 0.0f ? inside : 0.0f;
+		slope[i] = x < 1.0f ? inside : 0.0f;
+		h[i] = clip(x, 0.0f, 1.0f);
+		w[i] = scale[i] * (base[i] + h[i]);
 	}
 }
 
-/* Adds one row of the batch to the gradient by w~. */
-static void learn_row(learner *l, int64_t row, float *error)
+/* What the layer gives for four rows. */
+FAST static void forward(const learner *l, const float *const x[4], float *const out[4])
 {
 	const az_round_layer *layer = l->layer;
-	const float *x = l->x + row * l->width, *y = l->y + row * l->channels;
-	int64_t n = layer->outputs;
-	for (int64_t c = 0; c < l->channels; c++)
-		error[c] = layer->bias_ours[c];
-	apply(layer, l->w, x, error);
-	float factor = 2.0f * l->inverse / (float)BATCH;
-	for (int64_t c = 0; c < l->channels; c++) {
-		bool inside = error[c] > layer->lo && error[c] < layer->hi;
-		error[c] = inside ? factor * (error[c] - y[c]) : 0.0f;
+	int64_t n = layer->outputs, inner = layer->inner;
+	for (int64_t g = 0; g < layer->groups; g++) {
+		const float *w = l->w + g * inner * n;
+		float *a = out[0] + g * n, *b = out[1] + g * n;
+		float *c = out[2] + g * n, *d = out[3] + g * n;
+		for (int64_t k = 0; k < inner; k++, w += n) {
+			int64_t at = g * inner + k;
+			float p = x[0][at], q = x[1][at], r = x[2][at], s = x[3][at];
+			if (p == 0.0f && q == 0.0f && r == 0.0f && s == 0.0f)
+				continue;
+			for (int64_t o = 0; o < n; o++) {
+				float by = w[o];
+				a[o] += p * by;
+				b[o] += q * by;
+				c[o] += r * by;
+				d[o] += s * by;
+			}
+		}
 	}
-	float *gradient = l->gradient;
-	for (int64_t g = 0; g < layer->groups; g++, error += n) {
-		for (int64_t k = 0; k < layer->inner; k++, gradient += n) {
-			float v = *x++;
-			if (v == 0.0f)
+}
+
+/* Adds four rows to the gradient by w~. */
+FAST static void backward(learner *l, const float *const x[4], float *const error[4])
+{
+	const az_round_layer *layer = l->layer;
+	int64_t n = layer->outputs, inner = layer->inner;
+	for (int64_t g = 0; g < layer->groups; g++) {
+		float *gradient = l->gradient + g * inner * n;
+		const float *a = error[0] + g * n, *b = error[1] + g * n;
+		const float *c = error[2] + g * n, *d = error[3] + g * n;
+		for (int64_t k = 0; k < inner; k++, gradient += n) {
+			int64_t at = g * inner + k;
+			float p = x[0][at], q = x[1][at], r = x[2][at], s = x[3][at];
+			if (p == 0.0f && q == 0.0f && r == 0.0f && s == 0.0f)
 				continue;
 			for (int64_t o = 0; o < n; o++)
-				gradient[o] += v * error[o];
+				gradient[o] += p * a[o] + q * b[o] + r * c[o] + s * d[o];
 		}
 	}
 }
 
-/* One step of Adam; `beta` 0: without the second term. `step` counts from 1. */
-static void descend(learner *l, float beta, int64_t step)
+static void learn_rows(learner *l, const int64_t row[4])
 {
 	const az_round_layer *layer = l->layer;
-	float first = 1.0f - powf(0.9f, (float)step), second = 1.0f - powf(0.999f, (float)step);
-	for (int64_t i = 0; i < l->weights; i++) {
-		int64_t c = i / layer->outputs / layer->inner * layer->outputs + i % layer->outputs;
-		float by_h = l->gradient[i] * layer->scale[c];
-		if (beta > 0.0f) {
-			float d = 2.0f * l->h[i] - 1.0f, steep = powf(fabsf(d), beta - 1.0f);
-			by_h -= LAMBDA * 2.0f * beta * (d < 0.0f ? -steep : steep);
-		}
-		float slope = by_h * l->slope[i];
-		l->first[i] = 0.9f * l->first[i] + 0.1f * slope;
-		l->second[i] = 0.999f * l->second[i] + 0.001f * slope * slope;
-		l->v[i] -= RATE * (l->first[i] / first) / (sqrtf(l->second[i] / second) + 1e-8f);
+	const float *x[4];
+	float *error[4], factor = 2.0f * l->inverse / (float)BATCH;
+	for (int k = 0; k < 4; k++) {
+		x[k] = l->x + row[k] * l->width;
+		error[k] = l->error + k * l->channels;
+		memcpy(error[k], layer->bias_ours, (size_t)l->channels * sizeof(float));
 	}
+	forward(l, x, error);
+	for (int k = 0; k < 4; k++) {
+		const float *y = l->y + row[k] * l->channels;
+		for (int64_t c = 0; c < l->channels; c++) {
+			float z = error[k][c];
+			bool inside = z > layer->lo && z < layer->hi;
+			error[k][c] = inside ? factor * (z - y[c]) : 0.0f;
+		}
+	}
+	backward(l, x, error);
+}
+
+/* Adds the slope of the second term where it counts. */
+FAST static void push_apart(learner *l, float beta)
+{
+	const float *h = l->h;
+	float *gradient = l->gradient, most = LAMBDA * 2.0f * beta;
+	int64_t count = l->weights;
+	for (int64_t i = 0; i < count; i++) {
+		float d = 2.0f * h[i] - 1.0f, size = d < 0.0f ? -d : d;
+		float steep = log_of_two(size < 1e-6f ? 1e-6f : size) * (beta - 1.0f);
+		steep = most * power_of_two(clip(steep, -60, 60));
+		gradient[i] += d < 0.0f ? steep : -steep;
+	}
+}
+
+/* One step of Adam. `step` counts from 1. */
+FAST static void descend(learner *l, int64_t step)
+{
+	float first = 1.0f / (1.0f - powf(0.9f, (float)step));
+	float second = 1.0f / (1.0f - powf(0.999f, (float)step));
+	const float *gradient = l->gradient, *by = l->slope;
+	float *v = l->v, *mean = l->first, *square = l->second;
+	int64_t count = l->weights;
+	for (int64_t i = 0; i < count; i++) {
+		float slope = gradient[i] * by[i];
+		mean[i] = 0.9f * mean[i] + 0.1f * slope;
+		square[i] = 0.999f * square[i] + 0.001f * slope * slope;
+		v[i] -= RATE * (mean[i] * first) / (sqrtf(square[i] * second) + 1e-8f);
+	}
+}
+
+/* The gradient by h, from that by w~. */
+FAST static void by_rounding(learner *l)
+{
+	for (int64_t i = 0; i < l->weights; i++)
+		l->gradient[i] *= l->step[i];
 }
 
 static void learn(learner *l, int64_t steps)
 {
 	for (int64_t step = 0; step < steps; step++) {
-		float done = (float)step / (float)steps, beta = 0.0f;
-		if (done >= WARM_UP)
-			beta = BETA_LAST +
-			       (BETA_FIRST - BETA_LAST) * (1.0f - done) / (1.0f - WARM_UP);
+		float done = (float)step / (float)steps;
 		soft_weights(l);
-		for (int64_t i = 0; i < l->weights; i++)
-			l->gradient[i] = 0;
-		for (int64_t b = 0; b < BATCH; b++) {
-			/* Knuth's generator. */
-			l->state = l->state * UINT64_C(6364136223846793005) +
-				   UINT64_C(1442695040888963407);
-			learn_row(l, (int64_t)((l->state >> 33) % (uint64_t)l->rows), l->error);
+		memset(l->gradient, 0, (size_t)l->weights * sizeof(float));
+		for (int64_t b = 0; b < BATCH; b += 4) {
+			int64_t row[4];
+			for (int k = 0; k < 4; k++) {
+				/* Knuth's generator. */
+				l->state = l->state * UINT64_C(6364136223846793005) +
+					   UINT64_C(1442695040888963407);
+				row[k] = (int64_t)((l->state >> 33) % (uint64_t)l->rows);
+			}
+			learn_rows(l, row);
 		}
-		descend(l, beta, step + 1);
+		by_rounding(l);
+		if (done >= WARM_UP)
+			push_apart(l, BETA_LAST + (BETA_FIRST - BETA_LAST) * (1.0f - done) /
+							  (1.0f - WARM_UP));
+		descend(l, step + 1);
 	}
 	soft_weights(l);
 }
@@ -199,8 +305,9 @@ bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer)
 		return true;
 	l.x = az_new_array(arena, float, rows *(size_t)l.width);
 	l.y = az_new_array(arena, float, rows *(size_t)l.channels);
-	l.error = az_new_array(arena, float, (size_t)l.channels);
-	float **each[] = {&l.v, &l.h, &l.base, &l.w, &l.slope, &l.gradient, &l.first, &l.second};
+	l.error = az_new_array(arena, float, 4 * (size_t)l.channels);
+	float **each[] = {
+		&l.v, &l.h, &l.base, &l.w, &l.slope, &l.gradient, &l.first, &l.second, &l.step};
 	for (size_t i = 0; i < AZ_COUNT(each); i++)
 		*each[i] = az_new_array(arena, float, (size_t)l.weights);
 	for (int64_t i = 0; i < l.weights; i++)
