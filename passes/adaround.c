@@ -317,7 +317,7 @@ bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer)
 	begin(&l);
 	if (l.inverse == 0.0f)
 		return true;
-	learn(&l, az_pass_int(pass, "iterations"));
+	learn(&l, az_round_effort(pass, "iterations"));
 	for (int64_t i = 0; i < l.weights; i++)
 		layer->q[place(layer, i)] = (int32_t)l.base[i] + (l.h[i] >= 0.5f);
 	return true;

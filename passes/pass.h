@@ -111,6 +111,7 @@ typedef struct az_road {
 	bool exact_weights;
 	const char *range;      /* method of calibrate, "percentile=99.9" too; NULL: its default */
 	const char *round;      /* method of round-weights; NULL or "nearest": no such pass */
+	int effort;             /* of round-weights; 0: its default */
 	bool correct_bias;      /* round-weights corrects the biases, whatever its method */
 	bool to_canonical_only; /* stop before select-kernels */
 } az_road;

@@ -111,6 +111,7 @@ static const char *round_step(az_arena *arena, const az_road *road)
 	add_option(&o, "method", road->round ? road->round : "nearest");
 	if (road->correct_bias)
 		add_option(&o, "bias", "");
+	add_number(&o, "effort", road->effort);
 	return with_quantize_options(&o, road);
 }
 

@@ -44,6 +44,9 @@ bool az_patches(az_pass_ctx *pass, az_round_layer *layer, const az_patch_plan *p
 /* Rows that az_patches shows. */
 int64_t az_patch_rows(const az_round_layer *layer, const az_patch_plan *plan);
 
+/* An option of the pass times its effort. */
+int64_t az_round_effort(const az_pass_ctx *pass, const char *option);
+
 /* Ways to choose layer->q. They report. */
 bool az_round_gptq(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;
 bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;

@@ -305,8 +305,9 @@ static bool round_all(az_pass_ctx *pass, held *h, round_fn *round)
 	uint64_t total = count_layers(pass->module), done = 0;
 	/* Twins are found by counting; insert-quantizers neither adds nor drops a layer. */
 	assert(count_layers(h->real) == total && count_layers(h->ours) == total);
-	az_walk_begin(&h->walk[0], pass, real, az_pass_int(pass, "samples"));
-	az_walk_begin(&h->walk[1], pass, ours, az_pass_int(pass, "samples"));
+	int64_t samples = az_round_effort(pass, "samples");
+	az_walk_begin(&h->walk[0], pass, real, samples);
+	az_walk_begin(&h->walk[1], pass, ours, samples);
 	while (a && b && c) {
 		az_round_layer layer = {
 			.op = a, .real = b, .ours = c, .walk = {&h->walk[0], &h->walk[1]}};
@@ -336,6 +337,12 @@ static bool round_guarded(az_pass_ctx *pass, held *h, round_fn *round)
 	return ok;
 }
 
+int64_t az_round_effort(const az_pass_ctx *pass, const char *option)
+{
+	int64_t effort = az_pass_int(pass, "effort"), v = az_pass_int(pass, option);
+	return v > INT32_MAX / effort ? INT32_MAX : v * effort;
+}
+
 bool az_pass_round_weights(az_pass_ctx *pass)
 {
 	const az_pass_env *env = pass->env;
@@ -346,6 +353,10 @@ bool az_pass_round_weights(az_pass_ctx *pass)
 		return az_error(pass->ctx, pass->step->loc,
 			"round-weights: samples = %lld must be positive",
 			(long long)az_pass_int(pass, "samples"));
+	if (az_pass_int(pass, "effort") < 1)
+		return az_error(pass->ctx, pass->step->loc,
+			"round-weights: effort = %lld must be positive",
+			(long long)az_pass_int(pass, "effort"));
 	if (!(az_pass_real(pass, "damp") > 0))
 		return az_error(pass->ctx, pass->step->loc, "round-weights: damp must be positive");
 	if (!env->exec || !env->calib || env->calib->count == 0)

@@ -191,6 +191,7 @@ static void refused(void)
 {
 	refuse("round-weights{method=up}", &samples, "there is no method \"up\"");
 	refuse("round-weights{samples=0}", &samples, "samples = 0 must be positive");
+	refuse("round-weights{effort=0}", &samples, "effort = 0 must be positive");
 	refuse("round-weights{damp=0}", &samples, "damp must be positive");
 	refuse("round-weights", NULL, "there are no calibration samples");
 	refuse("round-weights{weights=9}", &samples, "must be 1 to 8 bits");
