@@ -67,17 +67,29 @@ bool az_cost_table_read(az_ctx *ctx, az_arena *arena, const char *path, az_cost_
 
 /* --- Looking up ----------------------------------------------------------------------------------------- */
 
+static double find(const az_cost_table *table, const char *dot, const char *work, int input_bits,
+	int weight_bits)
+{
+	for (uint32_t i = 0; i < table->count; i++) {
+		const az_cost_row *r = &table->row[i];
+		if (r->input_bits == input_bits && r->weight_bits == weight_bits &&
+			strcmp(r->dot, dot) == 0 && strcmp(r->work, work) == 0)
+			return r->rate;
+	}
+	return 0;
+}
+
+/* Inputs of fewer bits lie in bytes: without a row of their own they are computed as bytes are. */
 static double rate_of(const az_cost_table *table, const char *dot, const char *work, int input_bits,
 	int weight_bits)
 {
-	for (; table; table = table->next)
-		for (uint32_t i = 0; i < table->count; i++) {
-			const az_cost_row *r = &table->row[i];
-			if (r->input_bits == input_bits && r->weight_bits == weight_bits &&
-				strcmp(r->dot, dot) == 0 && strcmp(r->work, work) == 0)
-				return r->rate;
-		}
-	return 0;
+	double rate = 0;
+	for (; table && rate == 0; table = table->next) {
+		rate = find(table, dot, work, input_bits, weight_bits);
+		if (rate == 0 && input_bits < 8)
+			rate = find(table, dot, work, 8, weight_bits);
+	}
+	return rate;
 }
 
 const char *az_layer_work(const az_layer_cost *layer)
@@ -92,7 +104,6 @@ const char *az_layer_work(const az_layer_cost *layer)
 	return layer->depthwise ? "depthwise" : layer->pixels ? "conv" : "row";
 }
 
-/* Kernels that do not tell 5 bits from 8 have one row for both. */
 static double seconds(const az_cost_table *table, const char *dot, const az_layer_cost *layer,
 	int input_bits, int weight_bits)
 {
@@ -100,9 +111,6 @@ static double seconds(const az_cost_table *table, const char *dot, const az_laye
 	if (!work)
 		return 0;
 	double rate = rate_of(table, dot, work, input_bits, weight_bits);
-	int in = input_bits < 8 ? 8 : input_bits, weight = weight_bits;
-	if (rate == 0)
-		rate = rate_of(table, dot, work, in, weight);
 	if (rate == 0)
 		return 0;
 	uint64_t units = layer->macs ? layer->macs : layer->elements;
