@@ -275,6 +275,8 @@ static void set_x86(az_target *t)
 	t->vector_bytes = wide ? 64 : has(t, "avx2") ? 32 : 16;
 	t->vector_registers = wide ? 32 : 16;
 	t->has_fma = has(t, "fma");
+	t->counts_bytes = wide && has(t, "avx512bitalg");
+	t->counts_words = wide && has(t, "avx512vpopcntdq");
 	if (wide) {
 		t->dot = has(t, "avx512vnni") ? AZ_DOT_VNNI512 : AZ_DOT_AVX512BW;
 	} else if (has(t, "avx2")) {
@@ -299,9 +301,11 @@ static void set_vectors(az_target *t)
 		t->dot = has(t, "i8mm") && has(t, "dotprod") ? AZ_DOT_NEON_I8MM
 			 : has(t, "dotprod")                 ? AZ_DOT_NEON_DOT
 							     : AZ_DOT_NEON;
+		t->counts_bytes = true;
 		break;
 	case AZ_ARCH_ARM:
 		t->dot = AZ_DOT_NEON;
+		t->counts_bytes = true;
 		t->vector_registers = 16;
 		t->has_fma = has(t, "vfp4");
 		break;

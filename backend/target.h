@@ -34,6 +34,8 @@ typedef struct az_target {
 		vector_bytes; /* of a float or integer vector register: 16, 32, 64; 4: no vectors */
 	uint32_t vector_registers; /* 16 or 32 */
 	bool has_fma;              /* fused multiply-add for --float code */
+	/* Vector instructions that count the ones of every byte, of every 32 bits. */
+	bool counts_bytes, counts_words;
 	bool native;               /* is this very machine: JIT and timing allowed */
 	bool compact;              /* tiles for little code (select-kernels{size}), not for speed */
 	uint32_t cpu_check;        /* bits the executable checks at start (runtime/cpu.h) */

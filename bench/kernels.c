@@ -3,7 +3,8 @@
  * How near the kernels come to what this machine's multiply-accumulate instruction can do. Each layer is
  * compiled for this machine and timed as the difference between a network of several copies and of one,
  * so that what surrounds it cancels; the peak is a loop of independent dot products (or fused
- * multiply-adds) timed in between. Usage:
+ * multiply-adds) timed in between. Then the layers that say what few bits are worth, at every width of weights
+ * and activations that has a row, with the ratio to 8 bits of the same run. Usage:
  * bench_kernels [part of a layer's name [CPU [features]]] */
 #include <math.h>
 #include <stdio.h>
@@ -46,6 +47,40 @@ static const layer layers[] = {
 	{"depthwise 3x3 128 @56", 56, 128, 128, 3, 1, 128},
 	{"depthwise 3x3 512 @14", 14, 512, 512, 3, 1, 512},
 	{"depthwise 3x3 1024 @7", 7, 1024, 1024, 3, 1, 1024},
+};
+
+/* Measured at every precision: a convolution, and one row against weights that no cache holds. */
+static const layer narrow_layers[] = {
+	{"bits 3x3 64-64 @56", 56, 64, 64, 3, 1, 1},
+	{"bits 1x1 256-256 @28", 28, 256, 256, 1, 1, 1},
+	{"bits dense 16384-8192", 0, 16384, 8192, 1, 1, 1},
+};
+
+/* Elements of weights and activations. */
+typedef struct precision {
+	const char *name;
+	az_elem w, x;
+} precision;
+
+#define INT(b)  {AZ_KIND_INT, (b)}
+#define UINT(b) {AZ_KIND_UINT, (b)}
+#define BIPOLAR {AZ_KIND_BIPOLAR, 1}
+static const precision float_precision = {"f32", {AZ_KIND_FLOAT, 32}, {AZ_KIND_FLOAT, 32}};
+/* The first is what the others are held against. */
+static const precision precisions[] = {
+	{"int8", INT(8), UINT(8)},
+	{"w7 a8", INT(7), UINT(8)},
+	{"w6 a8", INT(6), UINT(8)},
+	{"w5 a8", INT(5), UINT(8)},
+	{"w4 a8", INT(4), UINT(8)},
+	{"w3 a8", INT(3), UINT(8)},
+	{"w2 a8", INT(2), UINT(8)},
+	{"w1 a8", BIPOLAR, UINT(8)},
+	{"w1 a4", BIPOLAR, UINT(4)},
+	{"w4 a1", INT(4), UINT(1)},
+	{"w2 a2", INT(2), UINT(2)},
+	{"w1 a2", BIPOLAR, UINT(2)},
+	{"w1 a1", BIPOLAR, BIPOLAR},
 };
 
 /* Processor time: what else runs on the machine does not count. */
@@ -124,6 +159,15 @@ static double peak(const az_target *t, bool is_float)
 
 /* --- The layers ------------------------------------------------------------------------------------- */
 
+/* Any of the type, in turn. */
+static double number(az_elem elem, int64_t i)
+{
+	if (elem.kind == AZ_KIND_BIPOLAR)
+		return i * 7 % 11 < 5 ? -1 : 1;
+	int64_t lo = AZ_MAX(az_elem_min(elem), -125), hi = AZ_MIN(az_elem_max(elem), 125);
+	return (double)(lo + i % (hi - lo + 1));
+}
+
 static az_value *constant(az_module *m, az_elem elem, uint32_t rank, const int64_t *dim)
 {
 	const az_type *type = az_type_get(m->ctx, elem, rank, dim);
@@ -131,16 +175,20 @@ static az_value *constant(az_module *m, az_elem elem, uint32_t rank, const int64
 	int64_t n = az_type_numel(type);
 	for (int64_t i = 0; i < n; i++)
 		az_tensor_set(&t, (uint64_t)i,
-			az_elem_is_float(elem) ? 0.001 * (double)(i % 97)
-					       : (double)(i % 251 - 125));
+			az_elem_is_float(elem) ? 0.001 * (double)(i % 97) : number(elem, i));
 	return &az_const_new(m, "k", type, t.data, false)->value;
 }
 
-static az_value *contraction(az_builder *at, const layer *l, bool is_float, az_value *x)
+static bool is_float(const precision *p)
+{
+	return az_elem_is_float(p->w);
+}
+
+static az_value *contraction(az_builder *at, const layer *l, const precision *p, az_value *x)
 {
 	az_module *m = at->func->module;
 	az_attrs attrs;
-	az_elem acc = is_float ? AZ_F32 : AZ_I32, w = is_float ? AZ_F32 : AZ_I8;
+	az_elem acc = is_float(p) ? AZ_F32 : AZ_I32, w = p->w;
 	int64_t shape[4] = {l->o, l->kernel, l->kernel, l->c / l->groups};
 	int64_t dense[2] = {l->c, l->o}, stride[2] = {l->stride, l->stride};
 	az_value *args[3] = {x, NULL, constant(m, acc, 1, &l->o)};
@@ -156,22 +204,21 @@ static az_value *contraction(az_builder *at, const layer *l, bool is_float, az_v
 }
 
 /* `copies` times the layer on one input that holds its border already. */
-static az_module *network(az_ctx *ctx, const layer *l, bool is_float, uint32_t copies)
+static az_module *network(az_ctx *ctx, const layer *l, const precision *p, uint32_t copies)
 {
 	az_module *m = az_module_new(ctx, "layer");
 	m->stage = AZ_STAGE_FOLDED;
-	m->fast_math = is_float;
+	m->fast_math = is_float(p);
 	az_func *f = az_func_new(m, "main");
 	az_builder at = {f, NULL, AZ_LOC_NONE};
 	int64_t side = (l->size - 1) * l->stride + l->kernel, dim[4] = {1, side, side, l->c};
 	if (l->size == 0)
 		dim[1] = l->c;
-	az_elem elem = is_float ? AZ_F32 : AZ_U8;
-	const az_type *type = az_type_get(ctx, elem, l->size ? 4 : 2, dim);
+	const az_type *type = az_type_get(ctx, p->x, l->size ? 4 : 2, dim);
 	az_value *x = az_func_add_param(f, "x", type);
 	for (uint32_t i = 0; i < copies; i++) {
-		az_value *y = contraction(&at, l, is_float, x);
-		if (y && !is_float) {
+		az_value *y = contraction(&at, l, p, x);
+		if (y && !is_float(p)) {
 			float *scale = az_new_array(&m->arena, float, (size_t)l->o);
 			for (int64_t k = 0; k < l->o; k++)
 				scale[k] = 1e-4f;
@@ -194,7 +241,7 @@ static bool place(az_module *m, const az_target *target)
 	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target};
 	az_pipeline steps = {0};
 	bool ok = az_parse_pipeline(m->ctx, &scratch, "bench",
-			  "select-kernels,pack-weights,plan-memory", &steps) &&
+			  "widen-activations,select-kernels,pack-weights,plan-memory", &steps) &&
 		  az_pipeline_run(m, &steps, &env);
 	az_arena_free(&scratch);
 	return ok;
@@ -213,13 +260,13 @@ static void describe(const az_module *m, char *out, size_t size)
 }
 
 /* Seconds of the fastest run; negative after a failure. */
-static double seconds(az_ctx *ctx, const az_target *target, const layer *l, bool is_float,
+static double seconds(az_ctx *ctx, const az_target *target, const layer *l, const precision *p,
 	uint32_t copies, char *text)
 {
 	double best = -1;
 	az_arena arena;
 	az_arena_init(&arena, &ctx->oom);
-	az_module *m = network(ctx, l, is_float, copies);
+	az_module *m = network(ctx, l, p, copies);
 	az_exec *exec = m && place(m, target) ? az_backend_jit.compile(m) : NULL;
 	if (exec) {
 		describe(m, text, TEXT_SIZE);
@@ -243,27 +290,63 @@ static double seconds(az_ctx *ctx, const az_target *target, const layer *l, bool
 	return best;
 }
 
-static bool bench(az_ctx *ctx, const az_target *target, const layer *l, bool is_float)
+/* Seconds of one layer; negative after a failure. */
+static double measure(az_ctx *ctx, const az_target *target, const layer *l, const precision *p,
+	char *text)
 {
-	double top = peak(target, is_float);
-	char text[TEXT_SIZE] = "";
-	double one = seconds(ctx, target, l, is_float, 1, text);
-	double all = seconds(ctx, target, l, is_float, COPIES, text);
+	/* What is large needs no correction for what surrounds it, and no copies in memory. */
+	bool large = l->size == 0 && l->c * l->o > 1 << 24;
+	double one = large ? 0 : seconds(ctx, target, l, p, 1, text);
+	double all = seconds(ctx, target, l, p, large ? 1 : COPIES, text);
 	if (one < 0 || all < 0) {
 		for (const az_message *msg = ctx->diag.first; msg; msg = msg->next)
 			fprintf(stderr, "%s", az_message_format(&ctx->arena, ctx, msg));
-		return false;
+		return -1;
 	}
-	top = fmax(top, peak(target, is_float));
-	double each = (all - one) / (COPIES - 1),
-	       pixels = l->size ? (double)(l->size * l->size) : 1;
-	double macs = pixels * (double)(l->o * l->c / l->groups * l->kernel * l->kernel);
-	printf("%-26s %-4s %9.1f us %8.1f GMAC/s", l->name, is_float ? "f32" : "int8", each * 1e6,
-		macs / each * 1e-9);
+	return large ? all : (all - one) / (COPIES - 1);
+}
+
+static double macs_of(const layer *l)
+{
+	double pixels = l->size ? (double)(l->size * l->size) : 1;
+	return pixels * (double)(l->o * l->c / l->groups * l->kernel * l->kernel);
+}
+
+static void print_line(const layer *l, const precision *p, double each)
+{
+	printf("%-26s %-5s %9.1f us %8.1f GMAC/s", l->name, p->name, each * 1e6,
+		macs_of(l) / each * 1e-9);
+}
+
+static bool bench(az_ctx *ctx, const az_target *target, const layer *l, const precision *p)
+{
+	double top = peak(target, is_float(p));
+	char text[TEXT_SIZE] = "";
+	double each = measure(ctx, target, l, p, text);
+	if (each < 0)
+		return false;
+	top = fmax(top, peak(target, is_float(p)));
+	print_line(l, p, each);
 	if (top > 0)
-		printf(" %6.1f %% of %.0f", 100 * macs / each / top, top * 1e-9);
+		printf(" %6.1f %% of %.0f", 100 * macs_of(l) / each / top, top * 1e-9);
 	printf("  %s\n", text);
 	fflush(stdout);
+	return true;
+}
+
+static bool bench_precisions(az_ctx *ctx, const az_target *target, const layer *l)
+{
+	double eight = 0;
+	for (size_t i = 0; i < AZ_COUNT(precisions); i++) {
+		char text[TEXT_SIZE] = "";
+		double each = measure(ctx, target, l, &precisions[i], text);
+		if (each < 0)
+			return false;
+		eight = i == 0 ? each : eight;
+		print_line(l, &precisions[i], each);
+		printf(" %5.2f x  %s\n", eight / each, text);
+		fflush(stdout);
+	}
 	return true;
 }
 
@@ -277,10 +360,14 @@ int main(int argc, char **argv)
 		return 1;
 	printf("%s, %s\n", target->cpu, az_dot_name(target->dot));
 	bool ok = true;
-	for (int is_float = 0; is_float < 2; is_float++)
+	for (int f = 0; f < 2; f++)
 		for (size_t i = 0; ok && i < AZ_COUNT(layers); i++)
 			if (argc < 2 || strstr(layers[i].name, argv[1]))
-				ok = bench(ctx, target, &layers[i], is_float != 0);
+				ok = bench(ctx, target, &layers[i],
+					f ? &float_precision : precisions);
+	for (size_t i = 0; ok && i < AZ_COUNT(narrow_layers); i++)
+		if (argc < 2 || strstr(narrow_layers[i].name, argv[1]))
+			ok = bench_precisions(ctx, target, &narrow_layers[i]);
 	az_ctx_free(ctx);
 	return ok ? 0 : 1;
 }
