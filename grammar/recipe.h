@@ -29,6 +29,7 @@ typedef struct az_precision {
 	bool given;
 	bool is_float; /* left in float */
 	bool by_sign;  /* one bit: u1 where the numbers are not negative, else bipolar */
+	bool ternary;  /* i2 without -2 */
 	az_elem elem;  /* iN, uN, bipolar */
 	az_granularity granularity;
 	int32_t group; /* elements per scale, with AZ_PER_GROUP */

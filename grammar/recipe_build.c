@@ -89,7 +89,7 @@ bool az_precision_parse(const char *word, az_precision *out)
 	if (strcmp(word, "float") == 0)
 		p.is_float = true;
 	else if (strcmp(word, "ternary") == 0)
-		p.elem = AZ_ELEM(INT, 2);
+		p.ternary = true, p.elem = AZ_ELEM(INT, 2);
 	else if (!az_elem_parse(word, &p.elem) || p.elem.bits > 16 ||
 		 (!az_elem_is_integer(p.elem) && p.elem.kind != AZ_KIND_BIPOLAR))
 		return false;

@@ -101,7 +101,7 @@ static int64_t place(const az_round_layer *layer, int64_t i)
 static void begin(learner *l)
 {
 	const az_round_layer *layer = l->layer;
-	float least = -(float)layer->most, most = (float)layer->most - 1.0f;
+	float least = (float)layer->least, most = (float)layer->most - 1.0f;
 	for (int64_t i = 0; i < l->weights; i++) {
 		int64_t at = place(layer, i);
 		l->step[i] = layer->scale[at / layer->inner];

@@ -63,11 +63,12 @@ static bool factor(const float *h, int64_t n, double damp, double *u)
 static void round_channel(const az_round_layer *layer, int64_t c, const double *u, double *w)
 {
 	int64_t n = layer->inner;
-	double scale = (double)layer->scale[c], most = (double)layer->most;
+	double scale = (double)layer->scale[c], most = (double)layer->most,
+	       least = (double)layer->least;
 	for (int64_t i = 0; i < n; i++)
 		w[i] = (double)layer->w[c * n + i];
 	for (int64_t i = 0; i < n; i++) {
-		double q = fmin(fmax(rint(w[i] / scale), -most), most);
+		double q = fmin(fmax(rint(w[i] / scale), least), most);
 		double error = (w[i] - q * scale) / u[i * n + i];
 		layer->q[c * n + i] = (int32_t)q;
 		for (int64_t j = i + 1; j < n; j++)

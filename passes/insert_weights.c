@@ -8,8 +8,9 @@
  *                           %d = dequantize %l, @w.scale, axis = 0
  *                           %c = conv %x, %d
  *
- * Weights that share a scale are a block; blocks are fitted one by one. Signed integers are symmetric and
- * leave their lowest number out, so i2 is ternary; unsigned ones have a zero point; one bit is -1 or 1. */
+ * Weights that share a scale are a block; blocks are fitted one by one. Signed integers have no zero point;
+ * above 4 bits their lowest number is left out, and ternary is i2 without it. Unsigned ones have a zero
+ * point; one bit is -1 or 1. */
 #include <math.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 
 /* A scale that makes anything of a few bits nothing, without being zero. */
 #define NOTHING 0x1p-80f
+/* Of so few the lowest number is worth its lack of symmetry. */
+#define FEW_BITS 4
 
 typedef struct weights {
 	az_op *op;
@@ -32,6 +35,7 @@ typedef struct weights {
 	int64_t count, channels;
 	int64_t axis, group; /* as of dequantize; axis -1: one scale */
 	int64_t blocks;
+	int64_t least;  /* stored number */
 	az_elem elem;   /* as stored */
 	float *v;       /* [count], block by block */
 	int64_t *place; /* [count], where each stands */
@@ -78,6 +82,8 @@ static void read_form(weights *q)
 		q->elem.kind = AZ_KIND_UINT;
 	if (q->p.grid == AZ_WEIGHT_ODD && q->elem.bits == 1)
 		q->elem.kind = AZ_KIND_BIPOLAR;
+	bool lowest = q->elem.kind != AZ_KIND_INT || (q->elem.bits <= FEW_BITS && !q->p.ternary);
+	q->least = lowest ? az_elem_min(q->elem) : -az_elem_max(q->elem);
 }
 
 /* The shape of the scales. */
@@ -155,7 +161,7 @@ static void fit_block(weights *q, int64_t b)
 	else if (q->p.grid == AZ_WEIGHT_POWER)
 		q->scale[b] = az_power_scale(w, count, most);
 	else
-		q->scale[b] = az_weight_scale(w, count, most);
+		q->scale[b] = az_weight_scale(w, count, q->least, most);
 	if (q->p.grid == AZ_WEIGHT_POWER && q->elem.kind == AZ_KIND_BIPOLAR)
 		q->scale[b] = ldexpf(1.0f, (int)rintf(log2f(q->scale[b])));
 }
@@ -191,16 +197,14 @@ static void bear_bias(weights *q)
 
 static uint64_t stored_one(const weights *q, float v, int64_t b)
 {
-	int64_t most = az_elem_max(q->elem), least = -most;
+	int64_t most = az_elem_max(q->elem);
 	if (q->elem.kind == AZ_KIND_BIPOLAR)
 		return v >= 0;
 	if (q->p.grid == AZ_WEIGHT_ODD)
 		return az_odd_nearest(v, q->scale[b], q->elem.bits);
 	if (q->p.grid == AZ_WEIGHT_CODEBOOK)
 		return az_codebook_nearest(&q->book, v, q->scale[b]);
-	if (q->elem.kind == AZ_KIND_UINT)
-		least = 0;
-	return (uint64_t)az_quantize_one(v, q->scale[b], q->zero[b], least, most);
+	return (uint64_t)az_quantize_one(v, q->scale[b], q->zero[b], q->least, most);
 }
 
 static void store(weights *q)

@@ -20,8 +20,8 @@ bool az_has_weights(const az_op *op);
 /* Operations that only move or choose stored numbers, so that operands and result have one quantizer. */
 bool az_shares_quantizer(const az_op *op);
 
-/* The scale of a channel of symmetric weights of at most `most` steps each way (weight_scale.c). */
-float az_weight_scale(const float *w, int64_t count, int64_t most);
+/* The scale of a channel of weights of `least` (-most or one below) to `most` steps (weight_scale.c). */
+float az_weight_scale(const float *w, int64_t count, int64_t least, int64_t most);
 /* The scale and zero point of a channel of weights stored as 0 to `most`. */
 float az_weight_affine(const float *w, int64_t count, int64_t most, int64_t *zero);
 /* The step that all weights are multiples of, when the largest is at most `most` of them; else 0. */

@@ -17,7 +17,7 @@ typedef struct az_round_layer {
 	az_op *ours; /* its twin in the quantized one; operand 1 is a dequantized constant */
 	bool last;   /* output channels stand last in the weights */
 	int64_t groups, outputs, inner;
-	int64_t most;            /* a stored weight is -most to most */
+	int64_t least, most;     /* stored weights */
 	float lo, hi;            /* the clamp behind the layer; infinite where there is none */
 	float *w;                /* float weights */
 	int32_t *q;              /* stored weights: nearest at first, then what the method chose */

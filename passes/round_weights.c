@@ -175,6 +175,7 @@ static bool read_layer(az_round_layer *layer, az_arena *arena)
 	layer->outputs = channels / layer->groups;
 	layer->inner = count / channels;
 	layer->most = az_elem_max(type->elem);
+	layer->least = -layer->most; /* or one below, if insert-quantizers goes as far */
 	az_reals clamp = clamp_of(layer->op);
 	layer->lo = clamp.count == 2 ? clamp.v[0] : -INFINITY;
 	layer->hi = clamp.count == 2 ? clamp.v[1] : INFINITY;
@@ -189,6 +190,7 @@ static bool read_layer(az_round_layer *layer, az_arena *arena)
 			az_weight_place(type, layer->last, i / layer->inner, i % layer->inner);
 		layer->w[i] = (float)az_const_get(w, at);
 		layer->q[i] = (int32_t)az_const_get_int(q, at);
+		layer->least = AZ_MIN(layer->least, layer->q[i]);
 		if (!isfinite(layer->w[i]))
 			return false;
 	}

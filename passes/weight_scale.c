@@ -54,13 +54,13 @@ static float fitted_step(const float *w, int64_t count, float step)
 	return fitted;
 }
 
-static double squared_error(const float *w, int64_t count, float scale, float most)
+static double squared_error(const float *w, int64_t count, float scale, float least, float most)
 {
 	double sum = 0;
 	float inverse = 1.0f / scale;
 	for (int64_t i = 0; i < count; i++) {
 		float q = rintf(w[i] * inverse);
-		q = q > most ? most : q < -most ? -most : q;
+		q = q > most ? most : q < least ? least : q;
 		double error = (double)(w[i] - q * scale);
 		sum += error * error;
 	}
@@ -79,12 +79,12 @@ float az_weight_step(const float *w, int64_t count, int64_t most_steps)
 }
 
 /* Least squares for the stored numbers, and rounding again, by turns: the error only falls. */
-static float refined(const float *w, int64_t count, float scale, float most)
+static float refined(const float *w, int64_t count, float scale, float least, float most)
 {
 	for (int round = 0; round < REFINEMENTS; round++) {
 		double wk = 0, kk = 0;
 		for (int64_t i = 0; i < count; i++) {
-			float k = fminf(fmaxf(rintf(w[i] / scale), -most), most);
+			float k = fminf(fmaxf(rintf(w[i] / scale), least), most);
 			wk += (double)w[i] * (double)k;
 			kk += (double)k * (double)k;
 		}
@@ -125,27 +125,40 @@ float az_weight_affine(const float *w, int64_t count, int64_t most, int64_t *zer
 	return best;
 }
 
-float az_weight_scale(const float *w, int64_t count, int64_t most_steps)
+/* A whole fraction of the step holds the weights as well, and the bias better: which one; 0 when even the step
+ * is too fine. */
+static float times_finer(const float *w, int64_t count, float step, float least, float most)
 {
-	float largest = 0, most = (float)most_steps;
+	float lo = 0, hi = 0;
+	for (int64_t i = 0; i < count; i++) {
+		lo = fminf(lo, rintf(w[i] / step));
+		hi = fmaxf(hi, rintf(w[i] / step));
+	}
+	return floorf(fminf(hi > 0 ? most / hi : INFINITY, lo < 0 ? least / lo : INFINITY));
+}
+
+float az_weight_scale(const float *w, int64_t count, int64_t least_step, int64_t most_steps)
+{
+	float largest = 0, most = (float)most_steps, lowest = (float)least_step;
 	for (int64_t i = 0; i < count; i++)
 		largest = fmaxf(largest, fabsf(w[i]));
 	if (!(largest >= 0x1p-100f) || !isfinite(largest))
 		return 1.0f;
-	float step = az_weight_step(w, count, most_steps);
-	/* A whole fraction of the step holds the weights as well, and the bias better. */
+	float step = az_weight_step(w, count, -least_step), times = 0;
 	if (step > 0)
-		return step / floorf(most / rintf(largest / step));
+		times = times_finer(w, count, step, lowest, most);
+	if (times >= 1)
+		return step / times;
 	bool narrow = most_steps <= NARROW;
 	float best = largest / most;
-	double least = squared_error(w, count, best, most);
+	double least = squared_error(w, count, best, lowest, most);
 	for (int i = narrow ? -NARROW_MORE : 1; i < (narrow ? NARROW_TRIES : CLIP_TRIES); i++) {
 		float scale = largest / most * (1.0f - (float)i / 64.0f);
-		double error = squared_error(w, count, scale, most);
+		double error = squared_error(w, count, scale, lowest, most);
 		if (error < least) {
 			least = error;
 			best = scale;
 		}
 	}
-	return narrow ? refined(w, count, best, most) : best;
+	return narrow ? refined(w, count, best, lowest, most) : best;
 }

@@ -149,10 +149,46 @@ static void weights_on_a_grid(void)
 		0.3f, -0.6f, 0.9f, 0, 11.4f}; /* 1, -2, 3, 0, 38 times 0.3, thirds of it fit too */
 	float off[] = {0.3f, -0.61f, 0.957f, 0.001f, 11.4f};
 	float none[] = {0, 0};
-	CU_ASSERT_DOUBLE_EQUAL(az_weight_scale(on, 5, 127), 0.1, 1e-6);
-	float scale = az_weight_scale(off, 5, 127);
+	CU_ASSERT_DOUBLE_EQUAL(az_weight_scale(on, 5, -127, 127), 0.1, 1e-6);
+	float scale = az_weight_scale(off, 5, -127, 127);
 	CU_ASSERT(scale <= 11.4f / 127 && scale >= 11.4f / 127 * 0.75f);
-	CU_ASSERT_EQUAL(az_weight_scale(none, 2, 127), 1.0f);
+	CU_ASSERT_EQUAL(az_weight_scale(none, 2, -127, 127), 1.0f);
+}
+
+/* Squared error of the weights stored as least to most. */
+static double weight_error(const float *w, int n, float scale, float least, float most)
+{
+	double sum = 0;
+	for (int i = 0; i < n; i++) {
+		double error =
+			(double)(w[i] - fminf(fmaxf(rintf(w[i] / scale), least), most) * scale);
+		sum += error * error;
+	}
+	return sum;
+}
+
+/* Of few bits no scale of a fine sweep has a much smaller error. */
+static void scale_of_few_bits(void)
+{
+	float w[64];
+	uint32_t state = 5;
+	for (int i = 0; i < 64; i++) {
+		float sum = 0;
+		for (int k = 0; k < 6; k++) {
+			state = state * 1664525u + 1013904223u;
+			sum += (float)(state >> 8) * 0x1p-24f - 0.5f;
+		}
+		w[i] = sum * sum * sum;
+	}
+	for (int bits = 2; bits <= 6; bits++) {
+		float most = (float)((1 << (bits - 1)) - 1), best = INFINITY;
+		float least = bits <= 4 ? -most - 1 : -most;
+		for (int i = 1; i < 4000; i++)
+			best = fminf(best,
+				(float)weight_error(w, 64, (float)i * 1e-3f, least, most));
+		float scale = az_weight_scale(w, 64, (int64_t)least, (int64_t)most);
+		CU_ASSERT(weight_error(w, 64, scale, least, most) <= 1.05 * (double)best);
+	}
 }
 
 static void no_memory(void)
@@ -162,9 +198,10 @@ static void no_memory(void)
 
 void test_passes(void)
 {
-	unit_suite("passes", AZ_CASES({"the road continues where it stopped", road_resumes},
-				     {"a quantized network answers alike", quantized_is_near},
-				     {"what a failing pass leaves", crash_file},
-				     {"weights on a grid keep it", weights_on_a_grid},
-				     {"no memory", no_memory}));
+	unit_suite("passes",
+		AZ_CASES({"the road continues where it stopped", road_resumes},
+			{"a quantized network answers alike", quantized_is_near},
+			{"what a failing pass leaves", crash_file},
+			{"weights on a grid keep it", weights_on_a_grid},
+			{"scales of few bits", scale_of_few_bits}, {"no memory", no_memory}));
 }

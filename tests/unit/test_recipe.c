@@ -22,9 +22,18 @@ static void whole(void)
 		"default { weight = i8 per channel, act = u8 per tensor }\n"
 		"match op conv and params >= 10 { weight = i4 per group(32) }\n"
 		"match name \"/head/*\" { act = float, weight = bipolar }\n"
+		"match first { weight = u4 grid codebook }\n"
+		"match last and op matmul { weight = ternary per tensor grid power-of-two }\n"
 		"limit flash 256 KiB\nlimit ram 1 M\n",
 		&r));
-	CU_ASSERT_EQUAL_FATAL(r.rule_count, 3);
+	CU_ASSERT_EQUAL_FATAL(r.rule_count, 5);
+	CU_ASSERT_EQUAL(r.limit_loc.line, 7);
+	CU_ASSERT_EQUAL(r.rule[3].edge, AZ_EDGE_FIRST);
+	CU_ASSERT_EQUAL(r.rule[3].weight.grid, AZ_WEIGHT_CODEBOOK);
+	CU_ASSERT_EQUAL(r.rule[4].edge, AZ_EDGE_LAST);
+	CU_ASSERT_TRUE(r.rule[4].weight.ternary);
+	CU_ASSERT_EQUAL(r.rule[4].weight.granularity, AZ_PER_TENSOR);
+	CU_ASSERT_EQUAL(r.rule[4].weight.grid, AZ_WEIGHT_POWER);
 	CU_ASSERT_EQUAL(r.flash_bytes, 256 * 1024);
 	CU_ASSERT_EQUAL(r.ram_bytes, 1 << 20);
 	CU_ASSERT_TRUE(az_elem_equal(r.rule[0].weight.elem, AZ_I8));
@@ -47,6 +56,11 @@ static void matching(void)
 	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbd", 8, 0));
 	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "axxbbcd", 9, 0));
 	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_matmul, "axxbbcd", 8, 0));
+	CU_ASSERT_TRUE_FATAL(parse(ctx, "recipe 1 match last { weight = i2 }", &r));
+	CU_ASSERT_TRUE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "a", 8, AZ_EDGE_LAST));
+	CU_ASSERT_TRUE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "a", 8,
+		AZ_EDGE_FIRST | AZ_EDGE_LAST));
+	CU_ASSERT_FALSE(az_recipe_matches(&r.rule[0], AZ_OP_conv, "a", 8, AZ_EDGE_FIRST));
 	az_ctx_free(ctx);
 }
 
@@ -64,6 +78,11 @@ static void faults(void)
 		{"recipe 1 default { weight = i4 per group }", "a group has a positive size"},
 		{"recipe 1 default { act = u4 per channel }",
 			"activations have one scale per tensor"},
+		{"recipe 1 default { weight = i4 grid log }", "unknown grid 'log'"},
+		{"recipe 1 default { weight = bipolar grid odd }", "lie on no other grid"},
+		{"recipe 1 default { act = u4 grid odd }", "activations lie on the affine grid"},
+		{"recipe 1 match first and last { weight = i4 }",
+			"'first' or 'last' is given twice"},
 		{"recipe 1 limit flash 3 furlongs", "unknown unit 'furlongs'"},
 		{"recipe 1 limit time 3", "unknown limit 'time'"},
 		{"recipe 1 match { weight = i4 }", "unexpected '{'"},
