@@ -5,17 +5,30 @@
  *   %w = transpose @w, perm = [0, 2, 3, 1]      becomes      const @w.1
  *   %y = conv %x, %w                                         %y = conv %x, @w.1
  *
- * `dequantize` stays: it is what says that a weight is quantized. Results larger than `limit` bytes
+ * `dequantize` stays: it is what says that a weight is quantized; so does the `lookup` of a codebook. Results larger than `limit` bytes
  * stay operations too unless they are uniform.
  *
  * Requires: nothing. Guarantees: no operation but dequantize has only constant operands, except large
  * ones. Terminates: one walk, every operation is visited once. */
 #include "passes/rewrite.h"
 
+/* Weights of a codebook: their numbers are what is to be stored. */
+static bool is_codebook(const az_op *op)
+{
+	if (op->code != AZ_OP_lookup)
+		return false;
+	for (const az_use *use = op->results[0]->uses; use; use = use->next)
+		if (use->user &&
+			(use->user->code == AZ_OP_dequantize || use->user->code == AZ_OP_conv ||
+				use->user->code == AZ_OP_matmul))
+			return true;
+	return false;
+}
+
 static bool foldable(const az_op *op)
 {
-	if (op->code == AZ_OP_dequantize || op->code == AZ_OP_call || op->arg_count == 0 ||
-		!(az_op_table[op->code].traits & AZ_TRAIT_PURE))
+	if (is_codebook(op) || op->code == AZ_OP_dequantize || op->code == AZ_OP_call ||
+		op->arg_count == 0 || !(az_op_table[op->code].traits & AZ_TRAIT_PURE))
 		return false;
 	for (uint32_t i = 0; i < op->arg_count; i++) {
 		const az_value *arg = op->args[i].value;

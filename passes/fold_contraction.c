@@ -12,7 +12,9 @@ typedef struct contraction {
 	az_op *op;
 	az_op *x, *w; /* the dequantizes */
 	az_params px, pw;
-	az_const *stored; /* weights; NULL for a second operand that is computed */
+	az_const *stored;     /* weights; NULL for a second operand that is computed */
+	const az_const *book; /* what they are looked up in, or NULL */
+	az_value *zeros;      /* zero points of the weights that differ between channels, or NULL */
 	int64_t channels;
 	bool last;     /* channels are the last dimension of the weights */
 	float *step;   /* per channel: f32(sx * sw) */
@@ -36,6 +38,13 @@ static bool read_operands(contraction *c)
 		return false;
 	const az_type *type = c->w->args[0].value->type, *result = c->op->results[0]->type;
 	c->stored = az_value_const(c->w->args[0].value);
+	const az_op *lookup = az_def_is(c->w->args[0].value, AZ_OP_lookup);
+	if (lookup && az_value_is_const(lookup->args[0].value) && !c->pw.zero) {
+		c->stored = az_value_const(lookup->args[0].value);
+		c->book = az_value_const(lookup->args[1].value);
+		if (!c->book)
+			return false;
+	}
 	c->last = c->op->code == AZ_OP_matmul;
 	c->channels = result->dim[result->rank - 1];
 	if (c->pw.axis >= 0 && c->pw.axis != (c->last ? type->rank - 1 : 0))
@@ -97,8 +106,23 @@ static uint64_t place(const contraction *c, int64_t channel, int64_t i, int64_t 
 	return (uint64_t)(c->last ? i * c->channels + channel : channel * inner + i);
 }
 
-/* Zero points that differ between channels leave the attribute's single number no room: such weights
- * are stored again, without them, in 16 bits. */
+/* The number that stored weight `at` means, zero point and scale apart. */
+static int64_t weight(const contraction *c, uint64_t at)
+{
+	int64_t v = az_const_get_int(c->stored, at);
+	az_elem elem = c->stored->value.type->elem;
+	if (!c->book)
+		return v;
+	bool bipolar = elem.kind == AZ_KIND_BIPOLAR;
+	return az_const_get_int(c->book, (uint64_t)(bipolar ? v > 0 : v - az_elem_min(elem)));
+}
+
+static int64_t weight_zero(const contraction *c, int64_t channel)
+{
+	return c->zeros ? az_params_zero(&c->pw, channel) : c->zero[1];
+}
+
+/* Zero points that differ between channels are an operand of their own. */
 static bool make_zeros(contraction *c)
 {
 	c->zero[0] = az_params_zero(&c->px, 0);
@@ -108,21 +132,10 @@ static bool make_zeros(contraction *c)
 		same &= az_params_zero(&c->pw, i) == c->zero[1];
 	if (same)
 		return true;
-	const az_type *type = c->stored->value.type;
-	if (type->elem.bits > 15)
+	const az_type *type = c->pw.zero->value.type;
+	if (type->rank != 1 || type->dim[0] != c->channels)
 		return false;
-	az_module *module = c->op->func->module;
-	int64_t inner = az_type_numel(type) / c->channels;
-	const az_type *wide = az_type_with_elem(module->ctx, type, AZ_I16);
-	void *data = az_arena_alloc(&module->arena, az_type_size(wide), 64);
-	for (int64_t o = 0; o < c->channels; o++) {
-		for (int64_t i = 0; i < inner; i++) {
-			uint64_t at = place(c, o, i, inner);
-			int64_t v = az_const_get_int(c->stored, at) - az_params_zero(&c->pw, o);
-			az_bits_set(data, at, 16, (uint64_t)v);
-		}
-	}
-	c->stored = az_const_new(module, c->stored->value.name, wide, data, true);
+	c->zeros = (az_value *)(uintptr_t)&c->pw.zero->value;
 	c->zero[1] = 0;
 	return true;
 }
@@ -149,8 +162,8 @@ static double bound(const contraction *c)
 	for (int64_t o = 0; o < c->channels; o++) {
 		double sum = 0;
 		for (int64_t i = 0; i < inner; i++) {
-			int64_t w = az_const_get_int(c->stored, place(c, o, i, inner));
-			sum += fabs((double)(w - c->zero[1]));
+			int64_t w = weight(c, place(c, o, i, inner));
+			sum += fabs((double)(w - weight_zero(c, o)));
 		}
 		most = fmax(most, sum * most_x + (c->bias ? fabs((double)c->bias[o]) : 0));
 	}
@@ -191,12 +204,13 @@ static az_value *build_acc(contraction *c)
 	}
 	/* No accumulator takes the two outermost numbers: thresholds mean "never" by them. */
 	az_elem elem = bound(c) < 0x1p31 - 2 ? AZ_I32 : AZ_I64;
-	az_value *args[3] = {
-		c->x->args[0].value, c->stored ? &c->stored->value : c->w->args[0].value, NULL};
+	bool plain = c->stored && !c->book;
+	az_value *args[4] = {c->x->args[0].value, plain ? &c->stored->value : c->w->args[0].value,
+		NULL, c->zeros};
 	if (c->bias)
 		args[2] = bias_const(c, elem);
 	az_builder at = az_before(c->op);
-	return az_build(&at, c->op->code, c->bias ? 3 : 2, args, &attrs, elem);
+	return az_build(&at, c->op->code, c->zeros ? 4 : c->bias ? 3 : 2, args, &attrs, elem);
 }
 
 /* step / divisor per channel; one number where all are equal. */
@@ -233,14 +247,20 @@ static void note_weights(const contraction *c, az_arena *scratch)
 	int32_t *zero = az_new_array(scratch, int32_t, count);
 	for (uint32_t i = 0; i < count; i++) {
 		scale[i] = az_params_scale(&c->pw, i);
-		zero[i] = (int32_t)c->zero[1];
+		zero[i] = (int32_t)weight_zero(c, i);
 	}
+	int64_t entries = c->book ? az_type_numel(c->book->value.type) : 0;
+	int32_t *table = az_new_array(scratch, int32_t, (size_t)entries + 1);
+	for (int64_t i = 0; i < entries; i++)
+		table[i] = (int32_t)az_const_get_int(c->book, (uint64_t)i);
 	az_quant quant = {.name = c->stored->value.name,
-		.grid = AZ_GRID_AFFINE,
+		.grid = c->book ? AZ_GRID_CODEBOOK : AZ_GRID_AFFINE,
 		.axis = (int16_t)c->pw.axis,
 		.count = count,
 		.scale = scale,
-		.zero = c->zero[1] ? zero : NULL};
+		.zero = c->zero[1] || c->zeros ? zero : NULL,
+		.table_count = (uint32_t)entries,
+		.table = entries ? table : NULL};
 	c->stored->value.quant = az_quant_get(c->op->func->module, &quant);
 }
 
@@ -309,7 +329,7 @@ static bool silence(contraction *c)
 		return true;
 	const az_const *f = az_const_f32_of(bias);
 	const az_type *type = c->w->args[0].value->type;
-	if (!f || !c->stored || (c->last && type->rank != 2))
+	if (!f || !c->stored || c->book || (c->last && type->rank != 2))
 		return false;
 	az_module *module = c->op->func->module;
 	int64_t inner = az_type_numel(type) / c->channels;

@@ -41,7 +41,8 @@ static bool fold(az_op *op, az_arena *scratch)
 	case AZ_OP_conv:
 	case AZ_OP_conv_transpose:
 	case AZ_OP_matmul:
-		return az_fold_scale(op, scratch) || az_fold_contraction(op, scratch);
+		return az_fold_scale(op, scratch) || az_fold_contraction(op, scratch) ||
+		       az_fold_groups(op, scratch);
 	case AZ_OP_reduce:
 		return az_fold_average(op, scratch) || az_fold_sink(op, scratch);
 	case AZ_OP_avg_pool:

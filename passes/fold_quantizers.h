@@ -44,6 +44,7 @@ bool az_fold_pad(az_op *op);  /* quantize (pad x) -> pad (quantize x) */
 bool az_fold_clip(az_op *op); /* quantize (clip (dequantize q)) -> clip q */
 bool az_fold_lookup(az_op *op, az_arena *scratch); /* quantize (f (dequantize q)) -> lookup q */
 bool az_fold_contraction(az_op *op, az_arena *scratch);
+bool az_fold_groups(az_op *op, az_arena *scratch); /* the same with scales of groups of weights */
 bool az_fold_average(az_op *op, az_arena *scratch);
 /* scale or shift (contraction) -> contraction, in front of a quantizer of more than 4 bits; op is the contraction */
 bool az_fold_scale(az_op *inner, az_arena *scratch);
