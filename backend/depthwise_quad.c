@@ -9,7 +9,10 @@
  * A block is lanes * 4 channels: four vectors of 32-bit lanes. Vector t holds, in its 128-bit part l,
  * channels 16 l + 4 t to 16 l + 4 t + 3 of the block. Packed weights: [block][kernel row][quad][t][lane][4].
  * Weights are signed bytes less their zero point where all fit; else less 128 if unsigned, and a second
- * dot product adds the rest of the zero point. */
+ * dot product adds the rest of the zero point.
+ *
+ * Weights of fewer than 8 bits are packed as backend/depthwise_sub.c says, a block as a step's lanes, and are
+ * brought into the order above once in a call, on the stack: in the loops there would be one for every pixel. */
 #include <string.h>
 
 #include "backend/depthwise.h"
@@ -19,6 +22,7 @@
 enum { TILE_GROUPS, TILE_LANES, TILE_SUMS, TILE_SAFE, TILE_COUNT };
 
 #define COLUMNS_MAX 64
+#define STACK_MAX   16384 /* of unpacked weights, bytes */
 
 /* Outputs that one quad serves. */
 static int64_t group_outputs(const az_contract *c)
@@ -34,8 +38,29 @@ static int64_t quads(const az_contract *c)
 static bool read(const az_func *func, az_contract *c)
 {
 	return az_dw_read(func, c) && az_contract_is_plain(c) && c->x_elem.bits == 8 &&
-	       c->w_elem.bits == 8 && c->dilation_w == 1 && c->kernel_w >= 2 && c->kernel_w <= 8 &&
+	       c->w_elem.bits <= 8 && c->dilation_w == 1 && c->kernel_w >= 2 && c->kernel_w <= 8 &&
 	       c->kernel_h * quads(c) <= 16 && c->bias != UINT32_MAX;
+}
+
+static int64_t block_count(const az_contract *c, int64_t bytes)
+{
+	return (c->channels + bytes - 1) / bytes;
+}
+
+/* Bytes of the weights of one block. */
+static int64_t block_bytes(const az_contract *c, int64_t bytes)
+{
+	return c->kernel_h * quads(c) * 4 * bytes;
+}
+
+/* Channels of a block for packed weights: hardly any lanes may be empty, and all must fit the stack. */
+static bool fit_packed(const az_contract *c, int64_t *lanes)
+{
+	while (*lanes > 4 && block_count(c, *lanes * 4) * *lanes * 4 * 32 > c->channels * 33)
+		*lanes /= 2;
+	int64_t blocks = block_count(c, *lanes * 4);
+	return blocks * *lanes * 4 * 32 <= c->channels * 33 &&
+	       blocks * block_bytes(c, *lanes * 4) <= STACK_MAX;
 }
 
 /* What is left of the weights' zero point when they are kept less 128 or as they are. */
@@ -62,7 +87,8 @@ bool az_depthwise_quad_match(const az_target *target, const az_func *func, az_va
 	az_dot_form form = az_dot_form_of(target, false);
 	if (form != AZ_FORM_VPDPBUSD && form != AZ_FORM_SDOT && form != AZ_FORM_PMADDWD)
 		return false;
-	bool sums = az_contract_weight_shift(&c, az_value_const(args[c.w])) != c.zw;
+	bool sums = !az_contract_is_sub(&c) &&
+		    az_contract_weight_shift(&c, az_value_const(args[c.w])) != c.zw;
 	if (packs_scale(target, &c) &&
 		!az_value_const(args[c.epilogue.requantize->args[1].value->index]))
 		return false;
@@ -78,6 +104,8 @@ bool az_depthwise_quad_match(const az_target *target, const az_func *func, az_va
 			break;
 		lanes /= 2;
 	}
+	if (az_contract_is_sub(&c) && !fit_packed(&c, &lanes))
+		return false;
 	int64_t n = group_outputs(&c), groups = target->vector_registers >= 32 ? 4 / n : 2 / n;
 	groups = target->compact ? 1 : AZ_MAX(groups, 1);
 	*tile = (az_tile){.count = TILE_COUNT};
@@ -103,6 +131,7 @@ typedef struct quad_code {
 	az_emitter *e;
 	const az_contract *c;
 	const LLVMValueRef *params;
+	LLVMValueRef weights; /* a byte each */
 	az_dot_kit kit;
 	az_epilogue_code ep;
 	uint32_t lanes, bytes; /* 32-bit lanes; channels of a block */
@@ -274,11 +303,56 @@ static void emit_patch(void *data, const az_dw_patch *p)
 			acc[m * 4 + t] = start;
 	}
 	int64_t w_row = quads(c) * 4 * code->bytes, x_row = c->dilation_h * c->width * c->channels;
-	LLVMValueRef w = az_at(e, code->params[c->w], az_mul(e, p->block, c->kernel_h * w_row));
+	LLVMValueRef w = az_at(e, code->weights, az_mul(e, p->block, c->kernel_h * w_row));
 	for (int64_t kh = 0; kh < c->kernel_h; kh++)
 		tap_row(code, p, az_at_const(e, p->x, kh * x_row), az_at_const(e, w, kh * w_row),
 			acc);
 	finish(code, p, acc);
+}
+
+/* The weights of row kh and quad q of a block as the loops read them. */
+static void unpack_quad(quad_code *code, LLVMValueRef packed, LLVMValueRef block, LLVMValueRef to,
+	int64_t kh, int64_t q)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	LLVMTypeRef type = az_vec_type(e->i8, code->bytes);
+	LLVMValueRef v[4];
+	for (int64_t b = 0; b < 4; b++) {
+		int64_t kw = 4 * q + b;
+		v[b] = LLVMConstNull(type);
+		if (kw < c->kernel_w)
+			v[b] = LLVMBuildTrunc(e->b,
+				az_dw_sub_weight(e, c, packed, az_index(e, kh * c->kernel_w + kw),
+					block, code->bytes),
+				type, "");
+	}
+	for (uint32_t t = 0; t < 4; t++) {
+		LLVMValueRef low = unpack(code, v[0], v[1], 8, t / 2);
+		LLVMValueRef high = unpack(code, v[2], v[3], 8, t / 2);
+		az_store(e, unpack(code, low, high, 16, t % 2),
+			az_at_const(e, to, ((kh * quads(c) + q) * 4 + t) * code->bytes),
+			AZ_MIN(code->bytes, 64u));
+	}
+}
+
+/* All weights, on the stack. */
+static LLVMValueRef unpack_weights(quad_code *code)
+{
+	az_emitter *e = code->e;
+	const az_contract *c = code->c;
+	int64_t blocks = block_count(c, code->bytes), size = block_bytes(c, code->bytes);
+	LLVMValueRef to =
+		LLVMBuildAlloca(e->b, LLVMArrayType2(e->i8, (uint64_t)(blocks * size)), "weights");
+	LLVMSetAlignment(to, 64);
+	az_loop loop;
+	az_loop_begin(e, &loop, az_index(e, 0), az_index(e, blocks), 1, 0, NULL);
+	LLVMValueRef at = az_at(e, to, az_mul(e, loop.i, size));
+	for (int64_t kh = 0; kh < c->kernel_h; kh++)
+		for (int64_t q = 0; q < quads(c); q++)
+			unpack_quad(code, code->params[c->w], loop.i, at, kh, q);
+	az_loop_end(e, &loop, NULL);
+	return to;
 }
 
 bool az_depthwise_quad_emit(az_emitter *e, const az_func *func, const az_tile *tile,
@@ -297,6 +371,7 @@ bool az_depthwise_quad_emit(az_emitter *e, const az_func *func, const az_tile *t
 	code.ep = (az_epilogue_code){
 		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[TILE_SAFE] != 0};
 	az_allow_vectors(e, code.bytes);
+	code.weights = az_contract_is_sub(&c) ? unpack_weights(&code) : params[c.w];
 	az_epilogue_border(e, &c.epilogue, params[func->params.count]);
 	az_dw_nest(e, &c, params[c.x], tile->v[TILE_GROUPS] * group_outputs(&c), code.bytes,
 		emit_patch, &code);
@@ -356,7 +431,9 @@ bool az_depthwise_quad_pack(const az_target *target, const az_func *func, az_val
 			"@%s does not fit kernel \"depthwise_quad\"", func->name);
 	az_const *w = az_value_const(args[c.w]);
 	int64_t bytes = tile->v[TILE_LANES] * 4;
-	if (index == c.w) {
+	if (index == c.w && az_contract_is_sub(&c)) {
+		az_dw_sub_pack(&c, w, (uint32_t)bytes, arena, data, size);
+	} else if (index == c.w) {
 		bool as_stored = tile->v[TILE_SUMS] != 0;
 		int64_t shift = as_stored ? rest(&c) + c.zw : c.zw;
 		pack_weights(&c, w, bytes, shift, arena, data, size);
