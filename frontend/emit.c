@@ -3,6 +3,7 @@
  * Building operations, with constants folded on the way: shapes are always known, so that whatever
  * computes a shape, an axis or a padding must vanish while importing. Dequantize stays: its integer
  * operand is the weight that the network was quantized to. */
+#include <float.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -184,10 +185,28 @@ static az_value **finish(az_node *n, az_op *op)
 	return to;
 }
 
+/* Constant scales are finite and not negative (numerics.md, 1). */
+static bool scale_sound(az_node *n, az_opcode code, const az_value *scale)
+{
+	const az_const *c = scale ? az_value_const(scale) : NULL;
+	if ((code != AZ_OP_quantize && code != AZ_OP_dequantize) || !c)
+		return true;
+	int64_t count =
+		c->splat ? AZ_MIN(1, az_type_numel(scale->type)) : az_type_numel(scale->type);
+	for (int64_t i = 0; i < count; i++) {
+		double v = az_const_get(c, (uint64_t)i);
+		if (!(v >= 0 && v <= (double)FLT_MAX))
+			return az_node_error(n,
+				"scale %s holds %g; scales must be finite and not negative",
+				az_type_print(&n->im->scratch, scale->type), v);
+	}
+	return true;
+}
+
 az_value **az_emit_all(az_node *n, az_opcode code, uint32_t count, az_value *const *args,
 	const az_attrs *attrs, az_elem want)
 {
-	if (n->bad)
+	if (n->bad || (count > 1 && !scale_sound(n, code, args[1])))
 		return NULL;
 	az_op *op = az_op_new(&n->at, code, count, args, attrs, want);
 	if (!op) {

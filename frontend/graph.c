@@ -267,7 +267,7 @@ static bool run_importer(az_node *n)
 	if (!row)
 		return unsupported(n, domain, op);
 	n->code = row->code;
-	return row->import(n);
+	return az_schema_check(n, domain, op) && row->import(n);
 }
 
 static void bind_outputs(az_node *n, bool ok)

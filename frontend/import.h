@@ -111,6 +111,10 @@ bool az_scope_declare(az_scope *scope, size_t tensor_count, Onnx__TensorProto *c
 bool az_scope_set(az_scope *scope, az_loc loc, az_name name, az_value *value);
 az_value *az_tensor_value(az_import *im, az_loc loc, const char *name, const Onnx__TensorProto *t);
 
+/* --- schema.c: what operators are written with --- */
+/* Reports operands that the operator does not have; warns of such attributes. */
+bool az_schema_check(az_node *n, const char *domain, const char *op);
+
 /* --- inline.c: functions of the model, branches --- */
 const Onnx__FunctionProto *az_function_find(az_import *im, const char *domain, const char *name,
 	const char *overload);

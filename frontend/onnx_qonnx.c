@@ -50,7 +50,17 @@ static bool broadcasts(az_node *n, const az_value *p, const az_value *x, const c
 		       az_type_print(&n->im->scratch, t), az_type_print(&n->im->scratch, x->type));
 }
 
-/* Float operand i, which broadcasts to x. */
+/* A negative scale is arithmetic that no quantizer does. */
+static bool is_negative(const az_value *scale)
+{
+	const az_const *c = az_value_const(scale);
+	for (int64_t i = 0; c && i < az_type_numel(scale->type); i++)
+		if (az_const_get(c, (uint64_t)i) < 0)
+			return true;
+	return false;
+}
+
+/* Float operand i, which broadcasts to x; constants are finite. */
 static az_value *parameter(az_node *n, uint32_t i, const az_value *x, const char *what)
 {
 	az_value *p = az_node_need(n, i, what);
@@ -61,6 +71,13 @@ static az_value *parameter(az_node *n, uint32_t i, const az_value *x, const char
 			az_type_print(&n->im->scratch, p->type));
 		return NULL;
 	}
+	const az_const *c = az_value_const(p);
+	for (int64_t k = 0; c && k < az_type_numel(p->type); k++)
+		if (!isfinite(az_const_get(c, (uint64_t)k))) {
+			az_node_error(n, "operand %u (%s) holds %g", i, what,
+				az_const_get(c, (uint64_t)k));
+			return NULL;
+		}
 	return broadcasts(n, p, x, what) ? p : NULL;
 }
 
@@ -179,7 +196,7 @@ static bool as_quantizer(az_node *n, const az_value *x, az_elem elem, az_value *
 	az_value **zero, int64_t *axis)
 {
 	int64_t scale_axis = axis_of(*scale, x), zero_axis = axis_of(*zero, x);
-	if (scale_axis == -2 || zero_axis == -2 || !is_stored(*zero, elem) ||
+	if (scale_axis == -2 || zero_axis == -2 || is_negative(*scale) || !is_stored(*zero, elem) ||
 		(zero_axis >= 0 && zero_axis != scale_axis))
 		return false;
 	*axis = scale_axis;
@@ -227,7 +244,7 @@ static bool bipolar(az_node *n, az_value *x, az_value *scale)
 	az_attrs_init(AZ_OP_quantize, &attrs);
 	if (!x || !scale)
 		return false;
-	int64_t axis = axis_of(scale, x);
+	int64_t axis = is_negative(scale) ? -2 : axis_of(scale, x);
 	/* The sign does not ask for the scale, so any positive one does. */
 	az_value *one = az_emit_scalar(n, AZ_F32, 1), *args[] = {x, one};
 	if (axis != -2) {

@@ -17,6 +17,8 @@ static bool read_granularity(az_node *n, const az_value *x, const az_value *scal
 {
 	*group = az_node_int(n, "block_size", 0);
 	*axis = -1;
+	if (*group < 0)
+		return az_node_error(n, "block_size = %lld is no length", (long long)*group);
 	if (n->bad || (scale->type->rank == 0 && *group == 0))
 		return !n->bad;
 	if (*group == 0 && scale->type->rank != 1)
