@@ -24,21 +24,33 @@ static const az_op *only_user(const az_value *value)
 	return use && !use->next ? use->user : NULL;
 }
 
-bool az_decodes_weights(const az_op *op)
+static bool has_const_tables(const az_op *op)
 {
-	if (op->code != AZ_OP_dequantize && op->code != AZ_OP_lookup)
-		return false;
-	const az_op *user = only_user(op->results[0]);
 	for (uint32_t i = 1; i < op->arg_count; i++)
 		if (op->args[i].value && !az_value_is_const(op->args[i].value))
 			return false;
+	return true;
+}
+
+static bool is_weights(const az_value *value)
+{
+	const az_op *user = only_user(value);
+	return user && (user->code == AZ_OP_conv || user->code == AZ_OP_matmul) &&
+	       user->args[1].value == value;
+}
+
+bool az_decodes_weights(const az_op *op)
+{
+	if ((op->code != AZ_OP_dequantize && op->code != AZ_OP_lookup) || !has_const_tables(op))
+		return false;
+	const az_op *user = only_user(op->results[0]);
 	const az_op *maker = az_value_op(op->args[0].value);
 	if (maker ? !az_decodes_weights(maker) : !az_value_is_const(op->args[0].value))
 		return false;
 	if (user && op->code == AZ_OP_lookup && user->code == AZ_OP_dequantize)
-		return user->args[0].value == op->results[0];
-	return user && (user->code == AZ_OP_conv || user->code == AZ_OP_matmul) &&
-	       user->args[1].value == op->results[0];
+		return user->args[0].value == op->results[0] && has_const_tables(user) &&
+		       is_weights(user->results[0]);
+	return is_weights(op->results[0]);
 }
 
 static bool same_shape(const az_type *a, const az_type *b)
@@ -136,13 +148,25 @@ static void hand_over(az_group *to, az_group *from, const az_map *order, az_map 
 	absorb(to, &alone, order, group_of, arena);
 }
 
+/* Alone, so cheap enough to be done again for each place that it is broadcast to. */
+static bool is_dequantize(const az_group *group)
+{
+	const az_op *op = group->ops.v[0];
+	return !group->anchor && group->ops.count == 1 && op->code == AZ_OP_dequantize &&
+	       az_type_numel(op->args[1].value->type) == 1;
+}
+
 static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena *arena)
 {
-	az_group *into = NULL;
+	az_group *into = NULL, *smaller = NULL;
 	for (uint32_t i = 0; i < streamed_operands(op); i++) {
 		az_group *group = feeding(group_of, op, i);
-		if (!group || !same_shape(group->tail->type, op->results[0]->type))
+		if (!group)
 			continue;
+		if (!same_shape(group->tail->type, op->results[0]->type)) {
+			smaller = is_dequantize(group) ? group : smaller;
+			continue;
+		}
 		if (!into) {
 			into = group;
 			continue;
@@ -158,6 +182,9 @@ static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena
 			absorb(into, group, order, group_of, arena);
 		}
 	}
+	if (into && smaller &&
+		outside_operands(into) + outside_operands(smaller) < GROUP_PARAMS_MAX)
+		absorb(into, smaller, order, group_of, arena);
 	return into;
 }
 

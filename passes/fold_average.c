@@ -2,6 +2,7 @@
  *
  * Averages and sums of quantized values: sum (x - zero) exactly, then requantize by
  * f32(f32(sx / sy) / n), n being how many places each result averages (numerics.md 7). */
+#include <float.h>
 #include <math.h>
 
 #include "passes/fold_quantizers.h"
@@ -146,6 +147,7 @@ bool az_fold_average(az_op *op, az_arena *scratch)
 		az_op *quantize = layer->uses->user;
 		az_tensor_quantize(quantize, &y);
 		float ratio = az_params_scale(&x, 0) / az_params_scale(&y, 0);
+		ratio = isinf(ratio) ? FLT_MAX : ratio; /* saturates as well, and 0 stays 0 */
 		az_value *scale = average_scale(op, ratio, n, positions);
 		if (!az_fold_requantize(quantize, acc, scale, -INFINITY, INFINITY, layer))
 			return false;

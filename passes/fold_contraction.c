@@ -2,6 +2,7 @@
  *
  * Convolutions and matrix products on stored numbers. Everything that the accumulator must hold is known
  * here: stored weights, zero points, bias; so its width is proven, not guessed (numerics.md 3). */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ typedef struct contraction {
 	float *step;   /* per channel: f32(sx * sw) */
 	int64_t *bias; /* per channel, NULL: none */
 	int64_t zero[2];
-	bool none; /* some steps are zero: whatever x is, these channels are their bias */
+	int fraction; /* bits that accumulator and bias have behind the point where they meet */
+	bool none;    /* some steps are zero: whatever x is, these channels are their bias */
 } contraction;
 
 static az_reals clamp_of(const az_op *op)
@@ -225,6 +227,8 @@ static az_value *scale_const(const contraction *c, float divisor, az_arena *scra
 	bool same = true;
 	for (int64_t i = 0; i < c->channels; i++) {
 		v[i] = c->step[i] / divisor;
+		if (isinf(v[i])) /* so does the largest float saturate, and 0 stays 0 */
+			v[i] = copysignf(FLT_MAX, v[i]);
 		same &= v[i] == v[0];
 	}
 	if (same)
@@ -352,6 +356,75 @@ static bool silence(contraction *c)
 	return true;
 }
 
+/* The coarsest step of the accumulator as seen from what reads the layer, in steps of the result; 0 when
+ * something else than quantizers reads it, or every bias is a whole number of steps. */
+static double coarseness(const contraction *c, const az_const *bias)
+{
+	double most = 0;
+	bool whole = true;
+	az_params y;
+	for (int64_t i = 0; i < c->channels; i++) {
+		double b = az_const_get(bias, (uint64_t)i);
+		if (c->step[i] != 0)
+			whole &= b / (double)c->step[i] == rint(b / (double)c->step[i]);
+	}
+	for (const az_use *use = c->op->results[0]->uses; use; use = use->next) {
+		if (!az_tensor_quantize(use->user, &y))
+			return 0;
+		for (int64_t i = 0; i < c->channels; i++)
+			most = fmax(most,
+				fabs((double)c->step[i] / (double)az_params_scale(&y, 0)));
+	}
+	return whole ? 0 : most;
+}
+
+/* Where a step of the accumulator is more than 2^-6 of the result's, the bias gets bits behind the point, as
+ * many as 32 bits have room for (numerics.md 5); steps are those of the finer numbers from here on. */
+static void choose_fraction(contraction *c)
+{
+	const az_value *value = az_op_arg(c->op, 2);
+	const az_const *bias = value ? az_const_f32_of(value) : NULL;
+	double coarse = bias ? coarseness(c, bias) : 0;
+	int exponent;
+	if (!(coarse > 0x1p-6) || !isfinite(coarse))
+		return;
+	(void)frexp(coarse * 0x1p6, &exponent);
+	double least = bound(c), most = 0;
+	for (int64_t i = 0; i < c->channels; i++) {
+		double b = az_const_get(bias, (uint64_t)i);
+		if (c->step[i] != 0)
+			most = fmax(most, fabs(b / (double)c->step[i]));
+	}
+	while (exponent > 0 && !(ldexp(least + most + 1, exponent) < 0x1p31 - 2))
+		exponent--;
+	for (int64_t i = 0; i < c->channels; i++) {
+		if (c->step[i] != 0 && fabsf(ldexpf(c->step[i], -exponent)) < 0x1p-126f)
+			return;
+	}
+	c->fraction = exponent;
+	for (int64_t i = 0; i < c->channels; i++)
+		c->step[i] = ldexpf(c->step[i], -exponent);
+}
+
+/* (acc << fraction) + bias, as i32 operations that the kernels compute in registers. */
+static az_value *build_fine_acc(contraction *c)
+{
+	int64_t *bias = c->bias;
+	int32_t factor = (int32_t)1 << c->fraction;
+	az_module *module = c->op->func->module;
+	c->bias = NULL;
+	az_value *acc = build_acc(c);
+	c->bias = bias;
+	if (!acc)
+		return NULL;
+	az_builder at = az_before(c->op);
+	const az_type *type = az_type_get(module->ctx, AZ_I32, 0, NULL);
+	az_value *args[2] = {acc, &az_const_new(module, NULL, type, &factor, false)->value};
+	args[0] = az_build(&at, AZ_OP_mul, 2, args, NULL, AZ_I32);
+	args[1] = bias_const(c, AZ_I32);
+	return args[0] ? az_build(&at, AZ_OP_add, 2, args, NULL, AZ_I32) : NULL;
+}
+
 bool az_fold_contraction(az_op *op, az_arena *scratch)
 {
 	contraction c = {.op = op};
@@ -360,10 +433,13 @@ bool az_fold_contraction(az_op *op, az_arena *scratch)
 		az_const_f32_of(op->args[2].value) && read_by_thresholds(layer))
 		return add_behind(op);
 	if (!layer->uses || !read_operands(&c) || !make_steps(&c, scratch) || !silence(&c) ||
-		!make_bias(&c, scratch) || !make_zeros(&c))
+		!make_zeros(&c))
+		return false;
+	choose_fraction(&c);
+	if (!make_bias(&c, scratch))
 		return false;
 	note_weights(&c, scratch);
-	az_value *acc = build_acc(&c);
+	az_value *acc = c.fraction ? build_fine_acc(&c) : build_acc(&c);
 	if (!acc)
 		return false;
 	az_reals clamp = clamp_of(op);

@@ -239,62 +239,50 @@ bool az_fold_clip(az_op *op)
 	return true;
 }
 
-/* Element-wise in one operand: every other one is a single constant. The operand's index, or -1. */
-static int moving_operand(const az_op *op)
-{
-	int moving = -1;
-	if (!(az_op_table[op->code].traits & AZ_TRAIT_ELTWISE) || op->result_count != 1)
-		return -1;
-	for (uint32_t i = 0; i < op->arg_count; i++) {
-		const az_value *arg = op->args[i].value;
-		if (az_value_is_const(arg)) {
-			if (az_type_numel(arg->type) != 1)
-				return -1;
-			continue;
-		}
-		if (moving >= 0 && op->args[moving].value != arg)
-			return -1;
-		moving = (int)i;
-	}
-	if (moving < 0 || op->args[moving].value->type->rank != op->results[0]->type->rank)
-		return -1;
-	return moving;
-}
-
 typedef struct chain {
 	az_op *dequantize;
-	AZ_VEC(az_op *) ops; /* from the quantize up to behind the dequantize */
+	AZ_VEC(az_op *) ops; /* between the dequantize and the quantize, makers before users */
+	uint32_t depth;
 } chain;
 
-/* All uses of the value are operands of this operation. */
-static bool used_by_only(const az_value *value, const az_op *op)
+#define CHAIN_MAX 64
+
+static bool in_chain(const chain *c, const az_op *op)
 {
-	for (const az_use *use = value->uses; use; use = use->next) {
-		if (use->user != op)
-			return false;
+	for (uint32_t i = 0; i < c->ops.count; i++) {
+		if (c->ops.v[i] == op)
+			return true;
 	}
-	return true;
+	return op == c->dequantize;
 }
 
-static bool find_chain(az_op *quantize, chain *out, az_arena *scratch)
+/* Collects what makes the value: element-wise operations on numbers of one dequantize and single constants. */
+static bool find_chain(const az_value *v, chain *out, az_arena *scratch)
 {
 	az_params x;
-	az_op *below = quantize;
-	az_value *v = quantize->args[0].value;
-	az_vec_push(scratch, &out->ops, quantize);
-	for (;;) {
-		out->dequantize = az_plain_dequantized(v, &x);
-		if (out->dequantize)
-			break;
-		az_op *op = az_value_op(v);
-		int moving = op ? moving_operand(op) : -1;
-		if (moving < 0 || !used_by_only(v, below))
-			return false;
-		az_vec_push(scratch, &out->ops, op);
-		below = op;
-		v = op->args[moving].value;
+	az_op *op = az_value_op(v), *dq = az_plain_dequantized(v, &x);
+	if (!op || out->ops.count >= CHAIN_MAX || out->depth >= CHAIN_MAX ||
+		(dq && out->dequantize && dq != out->dequantize))
+		return false;
+	if (in_chain(out, op))
+		return true;
+	if (dq) {
+		out->dequantize = dq;
+		return dq->args[0].value->type->elem.bits <= 8;
 	}
-	return out->dequantize->args[0].value->type->elem.bits <= 8;
+	if (!(az_op_table[op->code].traits & AZ_TRAIT_ELTWISE) || op->result_count != 1)
+		return false;
+	out->depth++;
+	for (uint32_t i = 0; i < op->arg_count; i++) {
+		const az_value *arg = op->args[i].value;
+		if (az_value_is_const(arg) ? az_type_numel(arg->type) != 1
+					   : arg->type->rank != v->type->rank ||
+						     !find_chain(arg, out, scratch))
+			return false;
+	}
+	out->depth--;
+	az_vec_push(scratch, &out->ops, op);
+	return true;
 }
 
 /* The chain run by the interpreter on every number that the type can hold. */
@@ -306,7 +294,7 @@ static const void *table_of(az_func *func, const chain *c, const az_type *in_typ
 	az_value *x = az_func_add_param(func, "x", in_type);
 	az_map_put(scratch, &map, c->dequantize->args[0].value, x);
 	az_op *last = az_op_clone(&at, c->dequantize, &map);
-	for (uint32_t i = c->ops.count; last && i-- > 0;)
+	for (uint32_t i = 0; last && i < c->ops.count; i++)
 		last = az_op_clone(&at, c->ops.v[i], &map);
 	if (!last)
 		return NULL;
@@ -323,8 +311,9 @@ static const void *table_of(az_func *func, const chain *c, const az_type *in_typ
 bool az_fold_lookup(az_op *op, az_arena *scratch)
 {
 	chain c = {0};
-	if (!find_chain(op, &c, scratch))
+	if (!find_chain(op->args[0].value, &c, scratch) || !c.dequantize)
 		return false;
+	az_vec_push(scratch, &c.ops, op);
 	az_module *module = op->func->module;
 	az_value *q = c.dequantize->args[0].value, *result = op->results[0];
 	int64_t count = INT64_C(1) << q->type->elem.bits;
