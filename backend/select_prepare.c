@@ -30,6 +30,23 @@ static bool decode_apart(az_op *op, uint32_t i)
 	return !deeper || decode_apart(maker, 0);
 }
 
+/* Weights from a table of 16 bits are multiplied with activations of as many: bytes are widened. */
+static bool widen_for_table(az_op *op)
+{
+	az_value *x = op->args[0].value;
+	const az_op *lookup = az_value_op(op->args[1].value);
+	if (!lookup || lookup->code != AZ_OP_lookup || !az_decodes_weights(lookup) ||
+		lookup->results[0]->type->elem.bits != 16 || !az_elem_is_integer(x->type->elem) ||
+		x->type->elem.bits != 8)
+		return true;
+	const az_op *maker = az_value_op(x);
+	az_builder at = {op->func, maker ? maker->next : op->func->first, op->loc};
+	az_value *wide = az_build(&at, AZ_OP_cast, 1, &x, NULL, AZ_I16);
+	if (wide)
+		az_op_set_arg(op, 0, wide);
+	return wide && az_op_reinfer(op);
+}
+
 /* What the fast kernels compute: f32, or 8 or 16 bits times at most 8 into i32; constant weights. */
 static bool is_fast(const az_op *op)
 {
@@ -183,7 +200,7 @@ bool az_select_prepare(az_pass_ctx *pass)
 		}
 		if (op->code != AZ_OP_conv && op->code != AZ_OP_matmul)
 			continue;
-		if (!decode_apart(op, 1))
+		if (!decode_apart(op, 1) || !widen_for_table(op))
 			return false;
 		if (!is_fast(op))
 			continue;
