@@ -187,6 +187,8 @@ static bool check_options(az_job *job, const az_module *module)
 	if ((o->range || o->round || o->correct_bias) && !o->calib)
 		return az_error(ctx, AZ_LOC_NONE,
 			"--range, --round and --correct-bias want --calib=DATA");
+	if (o->equalize && !asked)
+		return az_error(ctx, AZ_LOC_NONE, "--equalize wants --calib=DATA or --weights=BITS");
 	if (o->effort.set && o->effort.v < 1)
 		return az_error(ctx, AZ_LOC_NONE, "--effort wants a positive number");
 	return true;
@@ -214,6 +216,7 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 		.grid = o->grid,
 		.fine_layers = clamped(o->fine, 1000),
 		.exact_weights = o->exact,
+		.equalize = o->equalize,
 		.range = o->range,
 		.round = o->round,
 		.effort = clamped(o->effort, 1000),

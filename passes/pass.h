@@ -109,6 +109,7 @@ typedef struct az_road {
 	const char *weights, *acts, *grid;
 	int edges, group, fine_layers;
 	bool exact_weights;
+	bool equalize;          /* before calibrate */
 	const char *range;      /* method of calibrate, "percentile=99.9" too; NULL: its default */
 	const char *round;      /* method of round-weights; NULL or "nearest": no such pass */
 	int effort;             /* of round-weights; 0: its default */

@@ -131,6 +131,8 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 	     ours = was_done(module, "insert-quantizers");
 	bool quantized = holds_quantizers(module) && !road->requantize;
 	if (calibrated || ours || (road->quantize && !quantized)) {
+		if (road->equalize)
+			az_vec_push(arena, &out->list, "equalize");
 		if (calibrated || (!ours && !road->weights_only))
 			az_vec_push(arena, &out->list, calibrate_step(arena, road));
 		bool rounds = road->round && strcmp(road->round, "nearest") != 0;

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * equalize: cross-layer equalization (Nagel et al., arXiv 1906.04721). Where one layer alone reads another, a
+ * channel between them may be made smaller by s in the first and larger by s in the second: a relu between
+ * them does not mind. s is chosen so that the channel's weights reach equally far on both sides,
+ *
+ *   s = sqrt(r1 / r2)     w1 / s, b1 / s, w2 * s     r1, r2: largest |w1|, |w2| of the channel
+ *
+ * which serves quantizers that all channels share: those of activations, and of weights that have one scale
+ * for each tensor. Chains of layers are gone through until nothing moves any more.
+ *
+ * Layers with an upper bound (relu6) are left alone unless `relax` takes the bound away.
+ *
+ * Requires: stage canonical. Guarantees: the function stays, up to the rounding of floats and but for `relax`.
+ * Terminates: at most ROUNDS walks over the pairs. */
+#include <math.h>
+
+#include "passes/insert.h"
+#include "passes/rewrite.h"
+
+#define ROUNDS 40
+#define ENOUGH 1e-3   /* a round that changes no channel by more ends it */
+#define MOST_S 1024.0 /* of one step */
+
+/* A layer's numbers while they change: weights [groups][outputs][inner], inner [taps][in_group]. */
+typedef struct layer {
+	az_op *op;
+	bool last, changed;
+	int64_t channels, inner, in_group, outputs; /* outputs: channels of a group */
+	double *w, *bias;                           /* bias NULL: none */
+} layer;
+
+typedef struct pair {
+	layer *a, *b;
+} pair;
+
+typedef struct equalizer {
+	az_arena *arena;
+	bool relax;
+	AZ_VEC(layer *) layers;
+	AZ_VEC(pair) pairs;
+} equalizer;
+
+static az_reals *clamp_of(az_op *op)
+{
+	return op->code == AZ_OP_conv             ? &op->attr.conv.clamp
+	       : op->code == AZ_OP_conv_transpose ? &op->attr.conv_transpose.clamp
+						  : &op->attr.matmul.clamp;
+}
+
+static layer *layer_of(equalizer *e, az_op *op)
+{
+	for (uint32_t i = 0; i < e->layers.count; i++) {
+		if (e->layers.v[i]->op == op)
+			return e->layers.v[i];
+	}
+	const az_const *w = az_value_const(op->args[1].value);
+	const az_type *type = w->value.type;
+	layer *l = az_new(e->arena, layer);
+	int64_t count = az_type_numel(type), groups = 1;
+	groups = op->code == AZ_OP_conv ? op->attr.conv.groups : groups;
+	groups = op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups : groups;
+	*l = (layer){.op = op, .last = op->code == AZ_OP_matmul};
+	l->channels = type->dim[l->last ? type->rank - 1 : 0];
+	l->inner = l->channels ? count / l->channels : 0;
+	l->outputs = l->channels / groups;
+	l->in_group = l->last ? l->inner : type->dim[type->rank - 1];
+	l->w = az_new_array(e->arena, double, (size_t)count + 1);
+	for (int64_t i = 0; i < count; i++)
+		l->w[i] =
+			az_const_get(w, az_weight_place(type, l->last, i / l->inner, i % l->inner));
+	const az_value *bias = az_op_arg(op, 2);
+	if (bias)
+		l->bias = az_new_array(e->arena, double, (size_t)l->channels + 1);
+	for (int64_t c = 0; bias && c < l->channels; c++)
+		l->bias[c] = az_const_get(az_value_const(bias), (uint64_t)c);
+	az_vec_push(e->arena, &e->layers, l);
+	return l;
+}
+
+/* Operations that scale with each channel of what they read; the last dimension stays what it is. */
+static bool scales_along(const az_op *op)
+{
+	const az_type *in = op->args[0].value->type, *out = op->results[0]->type;
+	if (in->rank == 0 || out->rank == 0 || in->dim[in->rank - 1] != out->dim[out->rank - 1])
+		return false;
+	return op->code == AZ_OP_max_pool || op->code == AZ_OP_avg_pool ||
+	       op->code == AZ_OP_reshape;
+}
+
+/* The layer that alone reads what op gives. */
+static az_op *reader_of(const az_op *op)
+{
+	const az_value *value = op->results[0];
+	az_op *user = az_only_user(value);
+	while (user && scales_along(user)) {
+		value = user->results[0];
+		user = az_only_user(value);
+	}
+	bool reads = user && az_has_weights(user) && user->args[0].value == value;
+	return reads && user->args[1].value != value ? user : NULL;
+}
+
+static void find_pairs(equalizer *e, const az_func *main)
+{
+	for (az_op *op = main->first; op; op = op->next) {
+		if (!az_has_weights(op))
+			continue;
+		az_op *reader = reader_of(op);
+		az_reals *clamp = clamp_of(op);
+		bool free = clamp->count != 2;
+		bool relu = !free && clamp->v[0] == 0.0f;
+		if (!reader || !(free || (relu && (isinf(clamp->v[1]) || e->relax))))
+			continue;
+		if (az_type_numel(op->args[1].value->type) == 0 ||
+			az_type_numel(reader->args[1].value->type) == 0)
+			continue;
+		pair p = {layer_of(e, op), layer_of(e, reader)};
+		int64_t groups = p.b->channels / p.b->outputs;
+		if (p.a->channels != groups * p.b->in_group)
+			continue;
+		if (relu && !isinf(clamp->v[1])) {
+			float bound[2] = {0, INFINITY};
+			*clamp = az_reals_copy(op->func->module, 2, bound);
+		}
+		az_vec_push(e->arena, &e->pairs, p);
+	}
+}
+
+/* One weight of the second layer that reads channel c: number i of outputs * taps. */
+static double *reading(const layer *b, int64_t c, int64_t i)
+{
+	int64_t taps = b->inner / b->in_group, group = c / b->in_group;
+	int64_t output = group * b->outputs + i / taps;
+	return &b->w[output * b->inner + i % taps * b->in_group + c % b->in_group];
+}
+
+/* Makes channel c of the pair equal on both sides; how far it was from that. */
+static double equalize_channel(const pair *p, int64_t c)
+{
+	layer *a = p->a, *b = p->b;
+	int64_t readings = b->outputs * (b->inner / b->in_group);
+	double r1 = 0, r2 = 0;
+	for (int64_t i = 0; i < a->inner; i++)
+		r1 = fmax(r1, fabs(a->w[c * a->inner + i]));
+	for (int64_t i = 0; i < readings; i++)
+		r2 = fmax(r2, fabs(*reading(b, c, i)));
+	if (!(r1 > 1e-30 && r2 > 1e-30))
+		return 0; /* a dead channel */
+	double s = fmin(fmax(sqrt(r1 / r2), 1 / MOST_S), MOST_S);
+	for (int64_t i = 0; i < a->inner; i++)
+		a->w[c * a->inner + i] /= s;
+	if (a->bias)
+		a->bias[c] /= s;
+	for (int64_t i = 0; i < readings; i++)
+		*reading(b, c, i) *= s;
+	a->changed = b->changed = true;
+	return fabs(log(s));
+}
+
+static void replace(az_op *op, uint32_t index, const float *v)
+{
+	az_value *old = op->args[index].value;
+	az_value *made = &az_const_new(op->func->module, old->name, old->type, v, true)->value;
+	az_op_set_arg(op, index, made);
+}
+
+static void write_back(const layer *l)
+{
+	az_module *module = l->op->func->module;
+	const az_type *type = l->op->args[1].value->type;
+	int64_t count = l->channels * l->inner;
+	float *w = az_new_array(&module->arena, float, (size_t)count);
+	for (int64_t i = 0; i < count; i++)
+		w[az_weight_place(type, l->last, i / l->inner, i % l->inner)] = (float)l->w[i];
+	replace(l->op, 1, w);
+	if (!l->bias)
+		return;
+	float *bias = az_new_array(&module->arena, float, (size_t)l->channels);
+	for (int64_t c = 0; c < l->channels; c++)
+		bias[c] = (float)l->bias[c];
+	replace(l->op, 2, bias);
+}
+
+bool az_pass_equalize(az_pass_ctx *pass)
+{
+	az_func *main = az_module_main(pass->module);
+	equalizer e = {.arena = &pass->scratch, .relax = az_pass_flag(pass, "relax")};
+	if (!main)
+		return true;
+	find_pairs(&e, main);
+	for (int round = 0; round < ROUNDS; round++) {
+		double moved = 0;
+		for (uint32_t i = 0; i < e.pairs.count; i++) {
+			for (int64_t c = 0; c < e.pairs.v[i].a->channels; c++)
+				moved = fmax(moved, equalize_channel(&e.pairs.v[i], c));
+		}
+		if (moved < ENOUGH)
+			break;
+	}
+	for (uint32_t i = 0; i < e.layers.count; i++) {
+		if (e.layers.v[i]->changed)
+			write_back(e.layers.v[i]);
+	}
+	az_sweep(pass->module);
+	return true;
+}
