@@ -66,13 +66,37 @@ typedef struct candidate {
 	int64_t h, w, nr;
 } candidate;
 
-/* Issue slots of one granule of one tile: its dot products (never fewer than hide their latency), and
- * weights that come from the second cache; `fixed` is what a tile costs besides, spread over its granules. */
-static double tile_cost(int64_t pixels, int64_t nr, uint32_t parts, bool far_weights, double fixed)
+/* Parts of 4, 2 and 1 bits that packed weights consist of; 0: they are whole bytes. */
+static uint32_t plane_count(const az_contract *c)
+{
+	uint32_t planes = 0;
+	for (uint32_t bits = c->is_float ? 0 : c->w_elem.bits & 7; bits; bits &= bits - 1)
+		planes++;
+	return planes;
+}
+
+/* Issue slots of bringing the weights of one vector and granule to bytes: some operations for each plane. */
+static double unpack_slots(const az_contract *c)
+{
+	return 1.5 * (double)plane_count(c);
+}
+
+/* Registers for it where there are several planes: of every vector, and masks. */
+static int64_t unpack_registers(const az_contract *c, int64_t nr)
+{
+	int64_t planes = plane_count(c);
+	return planes > 1 ? planes * nr + 2 : 0;
+}
+
+/* Issue slots of one granule of one tile: its dot products (never fewer than hide their latency), making
+ * its weights, and fetching those that come from the second cache; `fixed` is what a tile costs besides, spread over
+ * its granules. */
+static double tile_cost(int64_t pixels, int64_t nr, uint32_t parts, bool far_weights, double unpack,
+	double fixed)
 {
 	double dots = (double)(pixels * nr * parts), loads = (double)(pixels + nr);
 	double slots = AZ_MAX(AZ_MAX(dots, 1.15 * loads), 8.0);
-	return slots + (far_weights ? 0.4 * (double)nr : 0) + fixed;
+	return slots + ((far_weights ? 0.4 : 0) + unpack) * (double)nr + fixed;
 }
 
 /* Of all tiles of one block of vectors. */
@@ -86,13 +110,15 @@ static double block_cost(const az_contract *c, candidate t, int64_t nr, uint32_t
 		24.0 / (double)granules + 0.02 * (double)(t.h * t.w) + 0.3 * (double)(t.h - 1);
 	int64_t rows = c->out_h / t.h, columns = c->out_w / t.w;
 	int64_t h = c->out_h % t.h, w = c->out_w % t.w;
-	double sum = (double)(rows * columns) * tile_cost(t.h * t.w, nr, parts, far_weights, fixed);
+	double unpack = unpack_slots(c);
+	double sum = (double)(rows * columns) *
+		     tile_cost(t.h * t.w, nr, parts, far_weights, unpack, fixed);
 	if (w)
-		sum += (double)rows * tile_cost(t.h * w, nr, parts, far_weights, fixed);
+		sum += (double)rows * tile_cost(t.h * w, nr, parts, far_weights, unpack, fixed);
 	if (h)
-		sum += (double)columns * tile_cost(h * t.w, nr, parts, far_weights, fixed);
+		sum += (double)columns * tile_cost(h * t.w, nr, parts, far_weights, unpack, fixed);
 	if (h && w)
-		sum += tile_cost(h * w, nr, parts, far_weights, fixed);
+		sum += tile_cost(h * w, nr, parts, far_weights, unpack, fixed);
 	return sum;
 }
 
@@ -152,7 +178,8 @@ static candidate pick(const az_contract *c, az_dot_form form, uint32_t registers
 	candidate best = {1, 1, 1};
 	double least = INFINITY;
 	for (int64_t nr = 1; nr <= AZ_MIN(vectors, pixels > 3 ? 4 : 8); nr++) {
-		int64_t room = (int64_t)registers - reserve(form) - nr * per_weight;
+		int64_t room = (int64_t)registers - reserve(form) - nr * per_weight -
+			       unpack_registers(c, nr);
 		int64_t most = AZ_MIN(room / (nr * parts), 28);
 		for (int64_t w = 1; w <= AZ_MIN(most, c->out_w); w++)
 			for (int64_t h = 1; h <= AZ_MIN(most / w, c->out_h); h++) {
