@@ -48,17 +48,63 @@ static void clamp(graph *g, az_reals *out)
 	*out = (az_reals){2, v};
 }
 
-/* A layer with weights gets a name, and maybe a rule of its own. */
+static const char *integer(graph *g, const char *words, int64_t widest)
+{
+	char kind = words[pick(0, (int64_t)strlen(words) - 1)];
+	int64_t bits = pick(kind == 'i' ? 2 : 1, widest);
+	return az_arena_printf(&g->n.ctx->arena, "%c%d", kind, (int)bits);
+}
+
+/* What a recipe may say of weights. */
+static const char *weight_rule(graph *g)
+{
+	static const char *const grids[] = {"odd", "power-of-two", "codebook"};
+	az_arena *arena = &g->n.ctx->arena;
+	const char *per = "", *grid = "";
+	switch (pick(0, 15)) {
+	case 0:
+		return "float";
+	case 1:
+		return "bipolar";
+	case 2:
+		return "ternary";
+	default:
+		break;
+	}
+	int64_t way = pick(0, 7);
+	if (way == 0)
+		per = " per tensor";
+	else if (way == 1)
+		per = az_arena_printf(arena, " per group(%d)", (int)pick(1, 12));
+	else if (way == 2)
+		grid = az_arena_printf(arena, " grid %s", grids[pick(0, 2)]);
+	return az_arena_printf(arena, "%s%s%s", integer(g, "iiu", 8), per, grid);
+}
+
+static const char *act_rule(graph *g)
+{
+	switch (pick(0, 15)) {
+	case 0:
+		return "float";
+	case 1:
+		return "bipolar";
+	case 2:
+		return "i16";
+	case 3:
+		return "u16";
+	default:
+		return integer(g, "iuuu", 8);
+	}
+}
+
+/* A layer with weights gets a name, and mostly a rule of its own. */
 static az_value *layer(graph *g, az_value *y)
 {
-	static const char *const weights[] = {"i8", "i7", "i6", "i5", "i4", "i3", "i2"};
-	static const char *const acts[] = {"u8", "u7", "u6", "u5", "u4", "u3", "u2"};
 	if (!y)
 		return NULL;
 	const char *name = az_arena_printf(&g->n.ctx->arena, "layer%u.", g->layers++);
 	az_value_rename(y, az_name_of(g->n.ctx, name));
-	const char *w = weights[pick(0, (int64_t)AZ_COUNT(weights) - 1)];
-	const char *x = acts[pick(0, (int64_t)AZ_COUNT(acts) - 1)];
+	const char *w = weight_rule(g), *x = act_rule(g);
 	if (pick(0, 7))
 		az_text_add(&g->recipe, "match name \"%s\" { weight = %s, act = %s }\n", name, w,
 			x);
