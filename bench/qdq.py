@@ -161,7 +161,7 @@ class Islands:
                                       ir_version=self.model.ir_version), inputs, order
 
 
-def compare_nodes(name, model, data, verbose):
+def compare_nodes(name, model, data, options, verbose):
     """Counts of elements: all, different by one step, by more; against both ways of ONNX Runtime."""
     islands = Islands(model, [data[i * len(data) // NODE_SAMPLES] for i in range(NODE_SAMPLES)])
     total = {level: [0, 0, 0, 0.0] for level in ("disabled", "optimized", "self")}
@@ -171,7 +171,7 @@ def compare_nodes(name, model, data, verbose):
         if not inputs:
             continue
         onnx.save(island, path)
-        network, optimized = native.Network(path), session(island, OPTIMIZED)
+        network, optimized = native.Network(path, *options), session(island, OPTIMIZED)
         found = {level: [0, 0, 0, 0.0] for level in total}
         for values in islands.values:
             given = [values[n] for n in inputs]
@@ -193,8 +193,8 @@ def compare_nodes(name, model, data, verbose):
     return total
 
 
-def compare_ends(model, path, data, labels, count):
-    ways = {"adze": native.Network(path).run, "disabled": lambda x: session_off(*x),
+def compare_ends(model, path, data, labels, count, options):
+    ways = {"adze": native.Network(path, *options).run, "disabled": lambda x: session_off(*x),
             "optimized": lambda x: session_on(*x)}
     session_off, session_on = session(model, DISABLED), session(model, OPTIMIZED)
     pairs = [("adze", "disabled"), ("adze", "optimized"), ("optimized", "disabled")]
@@ -217,6 +217,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--nodes", action="store_true")
+    parser.add_argument("--match", action="store_true", help="compile with --match=ort")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     models.CACHE.mkdir(parents=True, exist_ok=True)
@@ -224,20 +225,20 @@ def main():
              "| ORT from itself | more than one step | within limits |", "|---|---|---|---|---|---|---|"]
     ends = ["| network | samples | top-1: Adze, ORT, ORT optimized | mean and largest difference: Adze to ORT "
             "| Adze to optimized ORT | ORT to optimized ORT | within limits |", "|---|---|---|---|---|---|---|"]
-    all_good = True
+    all_good, options = True, ["--match=ort"] if args.match else []
     for name, load, count in NETWORKS:
         if args.names and not any(n in name for n in args.names):
             continue
         path = models.plain(models.find(name))
         model, (data, labels) = onnx.load(path), load()
-        total = compare_nodes(name, model, data, args.nodes)
+        total = compare_nodes(name, model, data, options, args.nodes)
         good = all(total[k][2] == 0 and total[k][1] <= total[k][0] / 1000 for k in ("disabled", "optimized"))
         share = {k: f"{100 * v[1] / v[0]:.4f} %" for k, v in total.items()}
         nodes.append(f"| {name} | {total['disabled'][0]} | {share['disabled']} | {share['optimized']} | "
                      f"{share['self']} | {total['disabled'][2] + total['optimized'][2]} | {'yes' if good else 'NO'} |")
         print(nodes[-1], flush=True)
         all_good &= good
-        samples, top1, mean, most = compare_ends(model, path, data, labels, count)
+        samples, top1, mean, most = compare_ends(model, path, data, labels, count, options)
         off, on, own = mean
         good = min(mean[off], mean[on]) <= mean[own] and min(most[off], most[on]) <= most[own] and (
             not top1 or min(abs(top1["adze"] - top1[w]) for w in ("disabled", "optimized")) <= 0.2)

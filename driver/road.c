@@ -189,6 +189,8 @@ static bool check_options(az_job *job, const az_module *module)
 			"--range, --round and --correct-bias want --calib=DATA");
 	if (o->equalize && !asked)
 		return az_error(ctx, AZ_LOC_NONE, "--equalize wants --calib=DATA or --weights=BITS");
+	if (o->match && strcmp(o->match, "ort") != 0)
+		return az_error(ctx, AZ_LOC_NONE, "--match is \"%s\", supported is ort", o->match);
 	if (o->effort.set && o->effort.v < 1)
 		return az_error(ctx, AZ_LOC_NONE, "--effort wants a positive number");
 	return true;
@@ -221,6 +223,7 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 		.round = o->round,
 		.effort = clamped(o->effort, 1000),
 		.correct_bias = o->correct_bias,
+		.match_ort = o->match != NULL,
 	};
 	/* First and last layers bear few bits worst, and have few weights: papers leave them 8 bits. */
 	if (!o->edges.set && (is_narrow(o->weights) || is_narrow(o->acts)))

@@ -114,6 +114,7 @@ typedef struct az_road {
 	const char *round;      /* method of round-weights; NULL or "nearest": no such pass */
 	int effort;             /* of round-weights; 0: its default */
 	bool correct_bias;      /* round-weights corrects the biases, whatever its method */
+	bool match_ort;         /* match-ort behind fold-quantizers */
 	bool to_canonical_only; /* stop before select-kernels */
 } az_road;
 char *az_road_text(az_arena *arena, const az_module *module, const az_road *road);

@@ -143,6 +143,8 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 	if (calibrated || ours || road->quantize || quantized ||
 		was_done(module, "fold-quantizers"))
 		az_vec_push(arena, &out->list, "fold-quantizers");
+	if (road->match_ort)
+		az_vec_push(arena, &out->list, "match-ort");
 	if (road->to_canonical_only)
 		return;
 	for (uint32_t i = 0; i < AZ_COUNT(back); i++)
