@@ -53,6 +53,10 @@ static bool describe(az_job *job, az_module *module)
 	if (!az_job_rates(job, &api.table) || !az_job_compile(job, module) ||
 		!api.measure(&api, module, &job->arena, &cost))
 		return false;
+	/* IR text may be placed for another target than the options name. */
+	job->target = az_target_get(job->ctx, module->target, module->cpu, module->features);
+	if (!job->target)
+		return false;
 	az_job_float_left(job, module, &left);
 	const az_func *main = az_module_main(module);
 	if (!job->options.json) {

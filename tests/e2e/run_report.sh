@@ -40,6 +40,12 @@ for target in x86_64-linux aarch64-linux armv7a-linux-gnueabihf riscv64-linux; d
 	done
 done
 
+# A network that was placed for another target is described for that one.
+try_run "placed" "$ADZE" compile $model "${narrow[@]}" --target=riscv64-linux --emit=adz -o "$work/placed.adz" || finish
+"$ADZE" info "$work/placed.adz" --json >"$work/placed" || fail "info of a placed network"
+grep -q '"target":"riscv64-' "$work/placed" || fail "the target of a placed network: $(grep '"target"' "$work/placed")"
+equal "placed text" "$(value text_bytes "$work/placed")" "$(value text_bytes "$work/json")"
+
 # Every layer, in words: with --report and in info, not else.
 "$ADZE" compile $model "${narrow[@]}" -o "$work/net" >"$work/short" || fail "compile"
 "$ADZE" compile $model "${narrow[@]}" --report -o "$work/net" >"$work/long" || fail "compile --report"
