@@ -17,11 +17,11 @@ import time
 
 import models
 
-ROUND = ["--round=adaround", "--correct-bias"]
+ROUND = ["--round=adaround"]
 # weights, activations, options
 COLUMNS = [(8, 8, []), (4, 8, ROUND), (4, 4, ROUND), (3, 8, ROUND), (2, 8, ROUND), (1, 1, ["--correct-bias"])]
 METHODS = [("nearest", []), ("nearest, bias", ["--correct-bias"]),
-           ("gptq, bias", ["--round=gptq", "--correct-bias"]), ("adaround, bias", ROUND)]
+           ("gptq, bias", ["--round=gptq", "--correct-bias"]), ("adaround", ROUND)]
 
 RESNET56 = models.cifar("resnet56_cifar10_f32", models.CIFAR_NORMAL)
 # As in bench/models.py, but one byte for every operand: --fine is for 8 bits.

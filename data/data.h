@@ -47,6 +47,11 @@ typedef struct az_data_options {
 az_stream *az_data_open(az_ctx *ctx, az_arena *arena, const char *path, uint32_t input_count,
 	const az_type *const *input_type, const az_data_options *options);
 
+/* Samples without data: noise that resembles pictures, or normal numbers. Refuses inputs that are not of
+ * floats. Lives in the arena. Reports. */
+az_stream *az_data_synthetic(az_ctx *ctx, az_arena *arena, uint32_t input_count,
+	const az_type *const *input_type, const az_preprocess *preprocess);
+
 /* Converts and preprocesses one array or picture into a tensor of type `want`. */
 bool az_data_convert(az_ctx *ctx, az_arena *arena, const char *what, const az_tensor *from,
 	bool is_image, const az_preprocess *preprocess, az_tensor *to);

@@ -32,7 +32,7 @@ static bool open_calibration(az_job *job, const az_module *module)
 {
 	const az_options *o = &job->options;
 	az_data_options options = {0};
-	if (!o->calib || job->calib)
+	if (!(o->calib || o->data_free) || job->calib)
 		return true;
 	if (!az_job_preprocess(job, &options.preprocess))
 		return false;
@@ -49,8 +49,12 @@ static bool open_calibration(az_job *job, const az_module *module)
 	const az_type **types = az_new_array(&job->arena, const az_type *, main->params.count);
 	for (uint32_t i = 0; i < main->params.count; i++)
 		types[i] = main->params.v[i]->type;
-	job->calib =
-		az_data_open(job->ctx, &job->arena, o->calib, main->params.count, types, &options);
+	if (o->data_free)
+		job->calib = az_data_synthetic(job->ctx, &job->arena, main->params.count, types,
+			&options.preprocess);
+	else
+		job->calib = az_data_open(job->ctx, &job->arena, o->calib, main->params.count,
+			types, &options);
 	return job->calib != NULL;
 }
 
@@ -156,11 +160,14 @@ static bool check_options(az_job *job, const az_module *module)
 {
 	const az_options *o = &job->options;
 	az_ctx *ctx = job->ctx;
-	bool asked = o->calib || o->weights || o->acts || o->recipe;
+	bool with_samples = o->calib || o->data_free;
+	bool asked = with_samples || o->weights || o->acts || o->recipe;
 	bool imported = module->stage < AZ_STAGE_FOLDED && module->done.count == 0;
 	bool quantized = az_module_is_quantized(module);
-	if (o->use_float && o->calib)
+	if (o->use_float && with_samples)
 		return az_error(ctx, AZ_LOC_NONE, "--float and --calib exclude each other");
+	if (o->calib && o->data_free)
+		return az_error(ctx, AZ_LOC_NONE, "--calib and --data-free exclude each other");
 	if (o->use_float && quantized)
 		return az_error(ctx, AZ_LOC_NONE,
 			"this network is quantized; --float is for float networks");
@@ -177,18 +184,19 @@ static bool check_options(az_job *job, const az_module *module)
 			"this network is quantized already and keeps its quantization; --calib, "
 			"--weights, --acts and --recipe are for float networks, or with "
 			"--requantize");
-	if (o->acts && !o->calib && strcmp(o->acts, "float") != 0)
+	if (o->acts && !with_samples && strcmp(o->acts, "float") != 0)
 		return az_error(ctx, AZ_LOC_NONE, "--acts wants --calib=DATA, or --acts=float");
 	if ((o->edges.set || o->group.set || o->grid) && !asked)
 		return az_error(ctx, AZ_LOC_NONE,
 			"--edges, --group and --grid want --calib=DATA or --weights=BITS");
-	if ((o->fine.set || o->exact) && !o->calib)
+	if ((o->fine.set || o->exact) && !with_samples)
 		return az_error(ctx, AZ_LOC_NONE, "--fine and --exact want --calib=DATA");
-	if ((o->range || o->round || o->correct_bias) && !o->calib)
+	if ((o->range || o->round || o->correct_bias) && !with_samples)
 		return az_error(ctx, AZ_LOC_NONE,
 			"--range, --round and --correct-bias want --calib=DATA");
 	if (o->equalize && !asked)
-		return az_error(ctx, AZ_LOC_NONE, "--equalize wants --calib=DATA or --weights=BITS");
+		return az_error(ctx, AZ_LOC_NONE,
+			"--equalize wants --calib=DATA or --weights=BITS");
 	if (o->match && strcmp(o->match, "ort") != 0)
 		return az_error(ctx, AZ_LOC_NONE, "--match is \"%s\", supported is ort", o->match);
 	if (o->effort.set && o->effort.v < 1)
@@ -205,11 +213,12 @@ static int clamped(az_option_integer_t option, int most)
 static bool choose_road(az_job *job, az_module *module, az_road *road)
 {
 	const az_options *o = &job->options;
+	bool with_samples = o->calib || o->data_free;
 	if (!check_options(job, module))
 		return false;
 	*road = (az_road){
-		.quantize = o->calib || o->weights || o->acts || o->recipe,
-		.weights_only = !o->calib,
+		.quantize = with_samples || o->weights || o->acts || o->recipe,
+		.weights_only = !with_samples,
 		.requantize = o->requantize,
 		.weights = o->weights,
 		.acts = o->acts,
@@ -228,7 +237,7 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 	/* First and last layers bear few bits worst, and have few weights: papers leave them 8 bits. */
 	if (!o->edges.set && (is_narrow(o->weights) || is_narrow(o->acts)))
 		road->edges = 8;
-	if (module->done.count == 0 && !az_module_is_quantized(module) && !o->calib)
+	if (module->done.count == 0 && !az_module_is_quantized(module) && !with_samples)
 		module->fast_math = true;
 	return true;
 }

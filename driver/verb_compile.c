@@ -45,7 +45,8 @@ static bool check_integer_only(az_job *job, const az_module *module)
 
 static void hint_float(az_job *job, const az_module *module)
 {
-	if (!job->options.use_float && !job->options.calib && !az_module_is_quantized(module))
+	if (!job->options.use_float && !job->options.calib && !job->options.data_free &&
+		!az_module_is_quantized(module))
 		fprintf(stderr, "adze: note: no calibration data, so this network stays float; "
 				"--calib=DATA "
 				"makes it 8 bits, --float says that float is meant\n");
