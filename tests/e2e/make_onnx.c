@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Writes ONNX files that no exporter would: make_onnx KIND [ARGUMENT] >FILE. One network of one or two
- * nodes, with one thing wrong. Kinds: the table at the end. */
+ * nodes, with one thing wrong. Kinds: the table at the end. And one with nothing wrong, to be quantized:
+ * "network [even]" has a layer of every kind, "samples" are 6 inputs for it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +161,157 @@ static message nested(int depth)
 	return whole;
 }
 
+/* --- A network to be quantized ------------------------------------------------------------------- */
+
+static uint32_t noise_state = 1;
+
+static float noise(void) /* -0.5 to 0.5 */
+{
+	noise_state = noise_state * 1664525u + 1013904223u;
+	return (float)(noise_state >> 8) * 0x1p-24f - 0.5f;
+}
+
+static void add_weights(message *graph, const char *name, int rank, const int *dim, float scale)
+{
+	message tensor = {0};
+	size_t count = 1;
+	for (int i = 0; i < rank; i++) {
+		add_number(&tensor, 1, (uint64_t)dim[i]);
+		count *= (size_t)dim[i];
+	}
+	add_number(&tensor, 2, FLOAT);
+	add_text(&tensor, 8, name);
+	float *v = calloc(count, sizeof *v);
+	for (size_t i = 0; v && i < count; i++)
+		v[i] = noise() * scale;
+	add_block(&tensor, 9, v, v ? count * sizeof *v : 0);
+	add_message(graph, 5, tensor);
+}
+
+static void add_ints(message *m, const char *name, int count, int value)
+{
+	message a = {0};
+	add_text(&a, 1, name);
+	for (int i = 0; i < count; i++)
+		add_number(&a, 8, (uint64_t)value);
+	add_number(&a, 20, 7);
+	add_message(m, 5, a);
+}
+
+static void add_int(message *m, const char *name, int value)
+{
+	message a = {0};
+	add_text(&a, 1, name);
+	add_number(&a, 3, (uint64_t)value);
+	add_number(&a, 20, 2);
+	add_message(m, 5, a);
+}
+
+/* Names of inputs are separated by blanks; the output has the name of the node. */
+static message begin_node(const char *kind, const char *inputs, const char *name)
+{
+	message m = {0};
+	while (*inputs) {
+		size_t n = strcspn(inputs, " ");
+		add_block(&m, 1, inputs, n);
+		inputs += n + strspn(inputs + n, " ");
+	}
+	add_text(&m, 2, name);
+	add_text(&m, 3, name);
+	add_text(&m, 4, kind);
+	return m;
+}
+
+static void add_plain(message *graph, const char *kind, const char *inputs, const char *name)
+{
+	add_message(graph, 1, begin_node(kind, inputs, name));
+}
+
+static void add_conv(message *graph, const char *input, const char *name, int out, int in,
+	int kernel, int groups, int stride)
+{
+	char inputs[96], w[32], b[32];
+	snprintf(w, sizeof w, "%s.w", name);
+	snprintf(b, sizeof b, "%s.b", name);
+	snprintf(inputs, sizeof inputs, "%s %s %s", input, w, b);
+	message m = begin_node("Conv", inputs, name);
+	add_ints(&m, "pads", 4, kernel / 2);
+	add_ints(&m, "strides", 2, stride);
+	add_int(&m, "group", groups);
+	add_message(graph, 1, m);
+	add_weights(graph, w, 4, (int[]){out, in / groups, kernel, kernel},
+		3.0f / (float)(in / groups * kernel));
+	add_weights(graph, b, 1, &out, 0.2f);
+}
+
+static message shaped(const char *name, int rank, const int *dims)
+{
+	message shape = {0}, tensor = {0}, type = {0}, value = {0};
+	for (int i = 0; i < rank; i++) {
+		message dim = {0};
+		add_number(&dim, 1, (uint64_t)dims[i]);
+		add_message(&shape, 1, dim);
+	}
+	add_number(&tensor, 1, FLOAT);
+	add_message(&tensor, 2, shape);
+	add_message(&type, 1, tensor);
+	add_text(&value, 1, name);
+	add_message(&value, 2, type);
+	return value;
+}
+
+/* Convolution, depthwise, of one place, a sum of both branches, pools, a product. Channels are odd, or `even`
+ * multiples of what processors read at once. */
+static message network(int even)
+{
+	message graph = {0}, opset = {0}, m = {0};
+	int a = even ? 16 : 9, b = even ? 32 : 15, c = even ? 64 : 33, out = even ? 16 : 5;
+	add_conv(&graph, "x", "stem", a, 3, 3, 1, 1);
+	add_plain(&graph, "Relu", "stem", "stem.relu");
+	add_conv(&graph, "stem.relu", "deep", a, a, 3, a, 2);
+	add_plain(&graph, "Relu", "deep", "deep.relu");
+	add_conv(&graph, "deep.relu", "point", b, a, 1, 1, 1);
+	add_conv(&graph, "stem.relu", "short", b, a, 3, even ? 1 : 3, 2);
+	add_plain(&graph, "Add", "point short", "sum");
+	add_plain(&graph, "Relu", "sum", "sum.relu");
+	add_conv(&graph, "sum.relu", "wide", c, b, 3, 1, 1);
+	add_plain(&graph, "Relu", "wide", "wide.relu");
+	add_plain(&graph, "GlobalAveragePool", "wide.relu", "mean");
+	add_plain(&graph, "Flatten", "mean", "flat");
+	add_plain(&graph, "Gemm", "flat full.w full.b", "y");
+	add_weights(&graph, "full.w", 2, (int[]){c, out}, 0.5f);
+	add_weights(&graph, "full.b", 1, &out, 0.2f);
+	add_text(&graph, 2, "made");
+	add_message(&graph, 11, shaped("x", 4, (int[]){1, 3, 10, 10}));
+	add_message(&graph, 12, shaped("y", 2, (int[]){1, out}));
+	add_text(&opset, 1, "");
+	add_number(&opset, 2, 13);
+	add_number(&m, 1, 7);
+	add_message(&m, 7, graph);
+	add_message(&m, 8, opset);
+	return m;
+}
+
+/* 6 inputs as .npy; neighbours resemble each other. */
+static message samples(void)
+{
+	static const char form[] =
+		"{'descr': '<f4', 'fortran_order': False, 'shape': (6, 3, 10, 10), }";
+	message m = {0};
+	char header[128];
+	memset(header, ' ', sizeof header);
+	memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10);
+	memcpy(header + 10, form, sizeof form - 1);
+	header[127] = '\n';
+	add_bytes(&m, header, sizeof header);
+	float at = 0;
+	for (int i = 0; i < 6 * 300; i++) {
+		at = 0.8f * at + noise();
+		add_bytes(&m, &at, sizeof at);
+	}
+	return m;
+}
+
 static int set_kind(plan *p, const char *kind, const char *argument)
 {
 	if (strcmp(kind, "good") == 0)
@@ -212,6 +364,10 @@ int main(int argc, char **argv)
 	message m = {0};
 	if (strcmp(kind, "nested") == 0)
 		m = nested(atoi(argument));
+	else if (strcmp(kind, "network") == 0)
+		m = network(strcmp(argument, "even") == 0);
+	else if (strcmp(kind, "samples") == 0)
+		m = samples();
 	else if (set_kind(&p, kind, argument))
 		m = model(&p);
 	else
