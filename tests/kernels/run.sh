@@ -3,8 +3,9 @@
 #
 # Weights and activations of every width in convolutions, depthwise convolutions and products
 # (tests/unit/widths.h): executables of all targets give the bits of the interpreter, one for each target and
-# operation, and their packed weights are as small as they must be. Short: the sample; AZ_LONG: all cases. Then
-# inputs and outputs of fewer than 8 bits, and the operator tests of ONNX with such elements, compiled.
+# operation (some with compact kernels as well), and their packed weights are as small as they must be. Short:
+# the sample; AZ_LONG: all cases. Then inputs and outputs of fewer than 8 bits, and the operator tests of ONNX with
+# such elements, compiled.
 #
 #   CASE=123 TARGETS="armv7a native" tests/kernels/run.sh     one case, some targets
 . tests/e2e/lib.sh
@@ -35,19 +36,19 @@ agree() {
 	echo "again: CASE=$number TARGETS=$2 ADZE=$ADZE BUILD=$BUILD bash tests/kernels/run.sh"
 }
 
-# proof CASES NAMES: the executable for targets that have the same options, on each of them.
+# proof CASES NAMES [OPTIONS]: the executable for targets that have the same options, on each of them.
 proof() {
 	local folder=$work/$1 start=$SECONDS count allowed bytes name
 	read -r count allowed <"$folder/counts"
 	work=$(mktemp -d -p "$folder")
 	pick "${2%% *}" || return
 	# shellcheck disable=SC2086
-	try_run "$1 for $2" "$ADZE" compile "$folder/net.adz" $target_options --json -o "$work/net" || return
+	try_run "$1 for $2" "$ADZE" compile "$folder/net.adz" $target_options ${3:-} --json -o "$work/net" || return
 	bytes=$(sed -n 's/^  "weight_bytes": *\([0-9]*\),*$/\1/p' "$work/said")
 	if [ "${bytes:-0}" -le 0 ] || [ "$bytes" -gt $((allowed + 64)) ]; then
 		fail "$1 for $2: packed weights take ${bytes:-no} bytes, $allowed are allowed"
 	fi
-	echo "compiled $1 for $2: weights $bytes of $allowed bytes, $((SECONDS - start)) s"
+	echo "compiled $1 for $2${3:+ $3}: weights $bytes of $allowed bytes, $((SECONDS - start)) s"
 	for name in $2; do
 		agree "$1" "$name" "$work/net"
 	done
@@ -65,15 +66,18 @@ families() {
 
 # Each operation for each target, as many at a time as there are processors.
 proofs() {
-	local cases names number=0 at_once
+	local cases names options number=0 at_once
 	at_once=$(nproc)
 	families >"$work/families"
+	for names in native aarch64 armv7a riscv64gcv-128; do
+		grep -qw -- "$names" "$work/families" && echo "$names|--size" >>"$work/families"
+	done
 	for cases in "$@"; do
 		prepare "$cases" || continue
-		while read -r names; do
+		while IFS='|' read -r names options; do
 			while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
 			number=$((number + 1))
-			proof "$cases" "$names" </dev/null 2>&1 | tee "$work/log.$number" &
+			proof "$cases" "$names" "$options" </dev/null 2>&1 | tee "$work/log.$number" &
 		done <"$work/families"
 	done
 	wait
