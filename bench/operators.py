@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Quantization operators one by one against ONNX Runtime: those of com.microsoft, those of ONNX, and the forms in
-which quantized networks are exported (QDQ of 4 bits, blocks, QCDQ).
+which quantized networks are exported (QDQ of 4 bits, blocks, QCDQ); and Einsum.
 
   build/bench-venv/bin/python bench/operators.py [--verbose] [NAME...]
 
@@ -275,6 +275,17 @@ def qcdq():
         w = m.node("DequantizeLinear", [w, w_scale, w_zero], axis=0)
         y = m.node("Relu", [m.node("Conv", [x, w], pads=[1, 1, 1, 1])])
         yield m, chain(m, y, 0.61)
+
+
+@case
+def einsum():
+    for equation, *shapes in (("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("ij,kj->ik", (3, 4), (5, 4)), ("i,i", (7,), (7,)),
+                              ("i,j->ij", (3,), (4,)), ("bhid,bhjd->bhij", (2, 3, 4, 5), (2, 3, 6, 5)), ("ij->ji", (3, 4)),
+                              ("ijk->k", (3, 4, 5)), ("ij,jk,kl->il", (3, 4), (4, 5), (5, 6)), ("bi,i->b", (3, 4), (4,)),
+                              ("abc,cd->abd", (2, 3, 4), (4, 5)), ("ij,ij->ij", (3, 4), (3, 4)), ("ab,cd->", (2, 3), (4, 5)),
+                              ("...ij,...jk->...ik", (2, 3, 4, 5), (2, 3, 5, 6)), ("ji,kj", (3, 4), (5, 3))):
+        m = Maker()
+        yield m, m.node("Einsum", [m.feed(floats(*shape)) for shape in shapes], equation=equation)
 
 
 def run_one(m, result):

@@ -12,6 +12,7 @@
 #ifndef AZ_TESTS_ONNX_KIT_H
 #define AZ_TESTS_ONNX_KIT_H
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,8 @@ static inline void kit_attr(az_text *node, const char *name, const char *value)
 	char *end;
 	long long number = strtoll(value, &end, 10);
 	put_text(&attr, 1, name);
-	if (strchr(value, ',')) {
+	bool word = isalpha((unsigned char)*value);
+	if (strchr(value, ',') && !word) {
 		for (const char *at = value; *at; at += *at == ',') {
 			put_int(&attr, 8, strtoll(at, &end, 10));
 			at = end;
@@ -118,7 +120,7 @@ static inline void kit_attr(az_text *node, const char *name, const char *value)
 	} else if (*value && !*end) {
 		put_int(&attr, 3, number);
 		put_int(&attr, 20, 2);
-	} else if (strchr(value, '.')) {
+	} else if (strchr(value, '.') && !word) {
 		float real = strtof(value, NULL);
 		put_varint(&attr, 2 << 3 | 5);
 		az_text_add_bytes(&attr, (const char *)&real, sizeof real);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Gathering, scattering, the largest few, running sums: what ONNX's own operator tests leave out, and what is
+ * Gathering, scattering, the largest few, running sums, Einsum: what ONNX's own operator tests leave out, and what is
  * refused. */
 #include "tests/unit/onnx_kit.h"
 
@@ -79,8 +79,36 @@ static void running_sums(void)
 	kit_gives(&k, 5, (double[]){14, 12, 9, 5, 0});
 }
 
+static void einsum(const char *equation, const char *refusal, uint32_t count, const double *wanted)
+{
+	kit k = kit_new();
+	kit_input(&k, "x", AZ_F32, DIMS(2, 3), 6, (double[]){1, 2, 3, 4, 5, 6});
+	kit_const(&k, "w", AZ_F32, DIMS(3, 2), 6, (double[]){1, 0, 0, 1, 1, 1});
+	kit_node(&k, "Einsum: x w -> y", "",
+		az_arena_printf(&k.ctx->arena, "equation=%s", equation));
+	if (refusal)
+		kit_refuses(&k, refusal);
+	else
+		kit_gives(&k, count, wanted);
+}
+
+static void einsums(void)
+{
+	einsum("ij,jk->ki", NULL, 4, (double[]){4, 10, 5, 11});
+	einsum("ij,kl->", NULL, 1, (double[]){21 * 4});
+	einsum("ij,jk", NULL, 4, (double[]){4, 5, 10, 11});
+	einsum("ij,ji->j", NULL, 3, (double[]){1, 5, 9});
+	einsum("ij,ij->i", "a letter has length 2 in operand 0 and 3 in operand 1", 0, NULL);
+	einsum("ij,jk->iz", "the result has a letter that no operand has", 0, NULL);
+	einsum("ij", "the equation has not one term for each operand", 0, NULL);
+	einsum("ijk,jk->i", "operand 0 is f32[2,3], the equation gives it 3 letters", 0, NULL);
+	einsum("ii,jk->i", "letter i twice in one operand is not supported", 0, NULL);
+	einsum("i1,jk->i", "the equation cannot be read at \"1,jk->i\"", 0, NULL);
+}
+
 void test_onnx_index(void)
 {
-	unit_suite("onnx_index", AZ_CASES({"gathers", gathers}, {"scatters", scatters},
-					 {"TopK", largest}, {"CumSum", running_sums}));
+	unit_suite("onnx_index",
+		AZ_CASES({"gathers", gathers}, {"scatters", scatters}, {"TopK", largest},
+			{"CumSum", running_sums}, {"Einsum", einsums}));
 }
