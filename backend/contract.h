@@ -162,6 +162,7 @@ typedef struct az_contract_code {
 	int64_t d;
 	LLVMValueRef rest[16]; /* 16-bit activations: what is missing of the weights' zero points */
 	LLVMValueRef offsets;  /* of contract_sub.c: a table, made when first needed */
+	LLVMValueRef masks;    /* and one of the weights that exist, for bipolar ones */
 	LLVMValueRef rows;     /* of contract_wide.c: the same for rows of scales */
 	az_decoder decoder;
 } az_contract_code;
@@ -238,7 +239,8 @@ void az_decode_begin(az_decoder *d, az_emitter *e, const az_contract *c, const L
 /* Scale and zero point (NULL: none) of the channels from `channel` on in a row; i64 both. */
 LLVMValueRef az_decode_scale(az_decoder *d, LLVMValueRef row, LLVMValueRef channel);
 LLVMValueRef az_decode_zero(az_decoder *d, LLVMValueRef row, LLVMValueRef channel);
-/* Reals of stored numbers less the lowest (i32 lanes, only the low bits count). */
+/* Reals of stored numbers less the lowest (i32 lanes, only the low bits count); without their scale when that is
+ * NULL. */
 LLVMValueRef az_decode_real(az_decoder *d, LLVMValueRef stored, LLVMValueRef scale,
 	LLVMValueRef zero);
 /* Codebooks of integers (decode_table.c): packing, loading at the beginning of a function, entries in 16 bits. */
@@ -252,6 +254,9 @@ az_dot_operand az_decode_entries(az_decoder *d, az_dot_kit *kit, LLVMValueRef by
 int64_t az_wide_channel_bytes(const az_contract *c);
 void az_wide_limit(const az_contract *c, az_tile *tile);
 void az_wide_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
+/* Code that may reassociate multiplies the sums with the scales of the channels, not each weight. */
+bool az_wide_scales_last(const az_contract_code *code);
+void az_wide_scale(az_contract_code *code, const az_patch *p, LLVMValueRef *acc);
 void az_wide_pack(const az_contract *c, const az_const *w, uint32_t lanes, int64_t nr,
 	az_arena *arena, const void **data, size_t *size);
 

@@ -159,7 +159,8 @@ static LLVMValueRef load_bias(az_contract_code *code, const az_patch *p, uint32_
 /* Strict floats add the bias last, as the interpreter does. */
 static bool bias_last(const az_contract_code *code)
 {
-	return code->kit.parts > 1 || (code->c->is_float && !code->e->fast);
+	return code->kit.parts > 1 ||
+	       (code->c->is_float && (!code->e->fast || az_contract_is_wide(code->c)));
 }
 
 /* Ends accumulation: bias (unless it was there from the start), sums of activations. */
@@ -194,12 +195,15 @@ static void finish(az_contract_code *code, const az_patch *p, const LLVMValueRef
 
 void az_contract_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc)
 {
-	if (az_contract_is_wide(code->c))
+	if (az_contract_is_wide(code->c)) {
 		az_wide_steps(code, p, count, acc);
-	else if (az_contract_is_sub(code->c))
+		if (az_wide_scales_last(code))
+			az_wide_scale(code, p, acc);
+	} else if (az_contract_is_sub(code->c)) {
 		az_sub_steps(code, p, count, acc);
-	else
+	} else {
 		rows_loop(code, p, count, acc);
+	}
 }
 
 static void plain_patch(az_contract_code *code, const az_patch *p, LLVMValueRef *out)

@@ -8,6 +8,7 @@
  * Layout of a block of channels: words [word][channel], bytes [byte][channel]. The last block is as narrow as
  * its channels; lanes past its end read what comes behind and are never stored. */
 #include "backend/contract.h"
+#include "backend/expr.h"
 
 typedef struct turns {
 	int64_t steps, period, words; /* in all; of one turn; 32-bit words of one turn */
@@ -178,6 +179,25 @@ static LLVMValueRef new_row(turn *t, int64_t u)
 	return az_add(e, first, az_index(e, u / group));
 }
 
+bool az_wide_scales_last(const az_contract_code *code)
+{
+	return code->e->fast && code->c->decode.group == 0;
+}
+
+void az_wide_scale(az_contract_code *code, const az_patch *p, LLVMValueRef *acc)
+{
+	az_emitter *e = code->e;
+	for (uint32_t j = 0; j < p->vectors; j++) {
+		LLVMValueRef channel =
+			az_add(e, p->channel, az_index(e, (int64_t)j * code->kit.lanes));
+		LLVMValueRef scale = az_decode_scale(&code->decoder, az_index(e, 0), channel);
+		for (uint32_t m = 0; m < p->h * p->w_pixels; m++) {
+			uint32_t i = m * p->vectors + j;
+			acc[i] = az_fmul(e, acc[i], scale);
+		}
+	}
+}
+
 static void load_scales(turn *t, int64_t u)
 {
 	az_contract_code *code = t->code;
@@ -186,7 +206,8 @@ static void load_scales(turn *t, int64_t u)
 	for (uint32_t j = 0; row && j < t->patch->vectors; j++) {
 		LLVMValueRef channel =
 			az_add(e, t->patch->channel, az_index(e, (int64_t)j * code->kit.lanes));
-		t->scale[j] = az_decode_scale(&code->decoder, row, channel);
+		if (!az_wide_scales_last(code))
+			t->scale[j] = az_decode_scale(&code->decoder, row, channel);
 		t->zero[j] = az_decode_zero(&code->decoder, row, channel);
 	}
 }

@@ -163,8 +163,8 @@ void az_decode_pack(const az_contract *c, az_value *const *args, uint32_t index,
 	} else if (index == d->table) {
 		int64_t count = az_type_numel(d->book->value.type);
 		float *out = az_new_array(arena, float, (size_t)AZ_MAX(count, 16));
-		for (int64_t i = 0; i < count; i++)
-			out[i] = (float)az_const_get_int(d->book, (uint64_t)i);
+		for (int64_t i = 0; i < AZ_MAX(count, 16); i++)
+			out[i] = (float)az_const_get_int(d->book, (uint64_t)(i % count));
 		*data = out;
 		*size = (size_t)AZ_MAX(count, 16) * sizeof *out;
 	}
@@ -180,17 +180,36 @@ static uint32_t table_reach(const az_decoder *d)
 	return d->lanes >= 8 ? d->lanes : 0;
 }
 
+/* Few bits without a zero point: a table of their own numbers costs one operation less than arithmetic. */
+static void plain_table(az_decoder *d)
+{
+	az_elem elem = d->c->w_elem;
+	bool bipolar = elem.kind == AZ_KIND_BIPOLAR;
+	LLVMValueRef v[16];
+	if (1u << elem.bits > d->reach || d->c->decode.zero != UINT32_MAX)
+		return;
+	for (uint32_t i = 0; i < d->reach; i++) {
+		uint32_t u = i & ((1u << elem.bits) - 1);
+		double q = bipolar ? 2.0 * u - 1 : (double)u + (double)az_elem_min(elem);
+		v[i] = LLVMConstReal(d->e->f32, q);
+	}
+	d->table[0] = LLVMConstVector(v, d->reach);
+}
+
 void az_decode_begin(az_decoder *d, az_emitter *e, const az_contract *c, const LLVMValueRef *params,
 	uint32_t lanes)
 {
 	*d = (az_decoder){.e = e, .c = c, .params = params, .lanes = lanes};
-	if (c->decode.table == UINT32_MAX)
-		return;
 	if (!az_contract_is_wide(c)) {
-		az_decode_load_table(d);
+		if (c->decode.table != UINT32_MAX)
+			az_decode_load_table(d);
 		return;
 	}
 	d->reach = table_reach(d);
+	if (c->decode.table == UINT32_MAX) {
+		plain_table(d);
+		return;
+	}
 	uint32_t entries = 1u << c->w_elem.bits;
 	for (uint32_t i = 0; d->reach && i * d->reach < entries; i++)
 		d->table[i] = az_load(e, az_vec_type(e->f32, d->reach),
@@ -207,10 +226,9 @@ static LLVMValueRef permuted(az_decoder *d, LLVMValueRef stored)
 	uint32_t count = bits > low ? 1u << (bits - low) : 1;
 	LLVMTypeRef type = LLVMTypeOf(stored);
 	LLVMValueRef part[32];
-	LLVMValueRef mask = az_int(e, type, (1 << AZ_MIN(bits, low)) - 1);
-	LLVMValueRef index = LLVMBuildAnd(e->b, stored, mask, "");
+	/* Only the low bits of an index count; tables repeat where the numbers have fewer. */
 	for (uint32_t i = 0; i < count; i++) {
-		LLVMValueRef args[2] = {d->table[i], index};
+		LLVMValueRef args[2] = {d->table[i], stored};
 		part[i] = az_intrinsic(e, name, NULL, 0, args, 2);
 	}
 	for (uint32_t bit = low; count > 1; bit++, count /= 2) {
@@ -273,7 +291,7 @@ LLVMValueRef az_decode_real(az_decoder *d, LLVMValueRef stored, LLVMValueRef sca
 	const az_contract *c = d->c;
 	LLVMTypeRef type = LLVMTypeOf(stored), real = az_vec_type(e->f32, d->lanes);
 	LLVMValueRef q;
-	if (c->decode.table != UINT32_MAX) {
+	if (c->decode.table != UINT32_MAX || d->table[0]) {
 		q = d->reach ? permuted(d, stored) : gathered(d, stored);
 	} else if (c->w_elem.kind == AZ_KIND_BIPOLAR) {
 		/* The stored bit turns the sign of -1. */
@@ -288,5 +306,5 @@ LLVMValueRef az_decode_real(az_decoder *d, LLVMValueRef stored, LLVMValueRef sca
 			zero = az_real(e, real, 8388608.0 - (double)az_elem_min(c->w_elem));
 		q = LLVMBuildFSub(e->b, q, zero, "");
 	}
-	return LLVMBuildFMul(e->b, q, scale, "");
+	return scale ? LLVMBuildFMul(e->b, q, scale, "") : q;
 }

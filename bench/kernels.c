@@ -4,7 +4,8 @@
  * compiled for this machine and timed as the difference between a network of several copies and of one,
  * so that what surrounds it cancels; the peak is a loop of independent dot products (or fused
  * multiply-adds) timed in between. Then the layers that say what few bits are worth, at every width of weights
- * and activations that has a row, with the ratio to 8 bits of the same run. Usage:
+ * and activations that has a row, with the ratio to 8 bits of the same run, and packed weights times floats with
+ * the ratio to floats. Usage:
  * bench_kernels [part of a layer's name [CPU [features]]] */
 #include <math.h>
 #include <stdio.h>
@@ -56,31 +57,48 @@ static const layer narrow_layers[] = {
 	{"bits dense 16384-8192", 0, 16384, 8192, 1, 1, 1},
 };
 
-/* Elements of weights and activations. */
+/* Packed weights times floats, against floats. */
+static const layer wide_layers[] = {
+	{"wide 3x3 64-64 @56", 56, 64, 64, 3, 1, 1},
+	{"wide dense 8192-8192", 0, 8192, 8192, 1, 1, 1},
+};
+
+/* Elements of weights and activations; inputs that share a scale, 0: all of an output. */
 typedef struct precision {
 	const char *name;
 	az_elem w, x;
+	int64_t group;
 } precision;
 
 #define INT(b)  {AZ_KIND_INT, (b)}
 #define UINT(b) {AZ_KIND_UINT, (b)}
 #define BIPOLAR {AZ_KIND_BIPOLAR, 1}
-static const precision float_precision = {"f32", {AZ_KIND_FLOAT, 32}, {AZ_KIND_FLOAT, 32}};
+#define REAL    {AZ_KIND_FLOAT, 32}
+static const precision float_precision = {"f32", REAL, REAL, 0};
+static const precision wide_precisions[] = {
+	{"f32", REAL, REAL, 0},
+	{"w8", INT(8), REAL, 0},
+	{"w4", INT(4), REAL, 0},
+	{"w4/32", INT(4), REAL, 32},
+	{"w3", INT(3), REAL, 0},
+	{"w2", INT(2), REAL, 0},
+	{"w1", BIPOLAR, REAL, 0},
+};
 /* The first is what the others are held against. */
 static const precision precisions[] = {
-	{"int8", INT(8), UINT(8)},
-	{"w7 a8", INT(7), UINT(8)},
-	{"w6 a8", INT(6), UINT(8)},
-	{"w5 a8", INT(5), UINT(8)},
-	{"w4 a8", INT(4), UINT(8)},
-	{"w3 a8", INT(3), UINT(8)},
-	{"w2 a8", INT(2), UINT(8)},
-	{"w1 a8", BIPOLAR, UINT(8)},
-	{"w1 a4", BIPOLAR, UINT(4)},
-	{"w4 a1", INT(4), UINT(1)},
-	{"w2 a2", INT(2), UINT(2)},
-	{"w1 a2", BIPOLAR, UINT(2)},
-	{"w1 a1", BIPOLAR, BIPOLAR},
+	{"int8", INT(8), UINT(8), 0},
+	{"w7 a8", INT(7), UINT(8), 0},
+	{"w6 a8", INT(6), UINT(8), 0},
+	{"w5 a8", INT(5), UINT(8), 0},
+	{"w4 a8", INT(4), UINT(8), 0},
+	{"w3 a8", INT(3), UINT(8), 0},
+	{"w2 a8", INT(2), UINT(8), 0},
+	{"w1 a8", BIPOLAR, UINT(8), 0},
+	{"w1 a4", BIPOLAR, UINT(4), 0},
+	{"w4 a1", INT(4), UINT(1), 0},
+	{"w2 a2", INT(2), UINT(2), 0},
+	{"w1 a2", BIPOLAR, UINT(2), 0},
+	{"w1 a1", BIPOLAR, BIPOLAR, 0},
 };
 
 /* Processor time: what else runs on the machine does not count. */
@@ -181,25 +199,47 @@ static az_value *constant(az_module *m, az_elem elem, uint32_t rank, const int64
 
 static bool is_float(const precision *p)
 {
-	return az_elem_is_float(p->w);
+	return az_elem_is_float(p->x);
+}
+
+/* Stored weights as floats where the activations are. */
+static az_value *weights(az_builder *at, const layer *l, const precision *p, uint32_t rank,
+	const int64_t *dim)
+{
+	az_module *m = at->func->module;
+	az_value *w = constant(m, p->w, rank, dim);
+	if (!is_float(p) || az_elem_is_float(p->w))
+		return w;
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_dequantize, &attrs);
+	int64_t scales[4] = {dim[0], dim[1], rank > 2 ? dim[2] : 0, rank > 2 ? dim[3] : 0};
+	bool grouped = p->group > 0;
+	attrs.dequantize.group = p->group;
+	attrs.dequantize.axis = rank == 2 ? !grouped : grouped ? 3 : 0;
+	if (grouped)
+		scales[attrs.dequantize.axis] /= p->group;
+	else
+		scales[0] = l->o;
+	az_value *args[2] = {w, constant(m, AZ_F32, grouped ? rank : 1, scales)};
+	return az_build(at, AZ_OP_dequantize, 2, args, &attrs, AZ_F32);
 }
 
 static az_value *contraction(az_builder *at, const layer *l, const precision *p, az_value *x)
 {
 	az_module *m = at->func->module;
 	az_attrs attrs;
-	az_elem acc = is_float(p) ? AZ_F32 : AZ_I32, w = p->w;
+	az_elem acc = is_float(p) ? AZ_F32 : AZ_I32;
 	int64_t shape[4] = {l->o, l->kernel, l->kernel, l->c / l->groups};
 	int64_t dense[2] = {l->c, l->o}, stride[2] = {l->stride, l->stride};
 	az_value *args[3] = {x, NULL, constant(m, acc, 1, &l->o)};
 	if (l->size == 0) {
-		args[1] = constant(m, w, 2, dense);
+		args[1] = weights(at, l, p, 2, dense);
 		return az_build(at, AZ_OP_matmul, 3, args, NULL, acc);
 	}
 	az_attrs_init(AZ_OP_conv, &attrs);
 	attrs.conv.stride = az_ints_copy(m, 2, stride);
 	attrs.conv.groups = l->groups;
-	args[1] = constant(m, w, 4, shape);
+	args[1] = weights(at, l, p, 4, shape);
 	return az_build(at, AZ_OP_conv, 3, args, &attrs, acc);
 }
 
@@ -334,17 +374,19 @@ static bool bench(az_ctx *ctx, const az_target *target, const layer *l, const pr
 	return true;
 }
 
-static bool bench_precisions(az_ctx *ctx, const az_target *target, const layer *l)
+/* Each with the ratio to the first. */
+static bool bench_precisions(az_ctx *ctx, const az_target *target, const layer *l,
+	const precision *list, size_t count)
 {
-	double eight = 0;
-	for (size_t i = 0; i < AZ_COUNT(precisions); i++) {
+	double first = 0;
+	for (size_t i = 0; i < count; i++) {
 		char text[TEXT_SIZE] = "";
-		double each = measure(ctx, target, l, &precisions[i], text);
+		double each = measure(ctx, target, l, &list[i], text);
 		if (each < 0)
 			return false;
-		eight = i == 0 ? each : eight;
-		print_line(l, &precisions[i], each);
-		printf(" %5.2f x  %s\n", eight / each, text);
+		first = i == 0 ? each : first;
+		print_line(l, &list[i], each);
+		printf(" %5.2f x  %s\n", first / each, text);
 		fflush(stdout);
 	}
 	return true;
@@ -367,7 +409,12 @@ int main(int argc, char **argv)
 					f ? &float_precision : precisions);
 	for (size_t i = 0; ok && i < AZ_COUNT(narrow_layers); i++)
 		if (argc < 2 || strstr(narrow_layers[i].name, argv[1]))
-			ok = bench_precisions(ctx, target, &narrow_layers[i]);
+			ok = bench_precisions(ctx, target, &narrow_layers[i], precisions,
+				AZ_COUNT(precisions));
+	for (size_t i = 0; ok && i < AZ_COUNT(wide_layers); i++)
+		if (argc < 2 || strstr(wide_layers[i].name, argv[1]))
+			ok = bench_precisions(ctx, target, &wide_layers[i], wide_precisions,
+				AZ_COUNT(wide_precisions));
 	az_ctx_free(ctx);
 	return ok ? 0 : 1;
 }
