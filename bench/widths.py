@@ -80,6 +80,8 @@ def main():
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
 
+    models.CACHE.mkdir(parents=True, exist_ok=True)
+
     def wanted(model):
         return not args.names or any(n in model.name for n in args.names)
 

@@ -226,9 +226,32 @@ static void strange_samples(void)
 	}
 }
 
+/* Memory that runs out anywhere is reported, and everything is given back (the sanitizers see to that). */
+static void memory_runs_out(void)
+{
+	bool enough = false;
+	for (long n = 0; !enough; n += 1 + n / 24) {
+		az_ctx *ctx = az_ctx_new();
+		az_module *module = network(ctx);
+		CU_ASSERT_FATAL(module != NULL);
+		ctx->oom.fail_after = n;
+		bool ok = run(ctx, module,
+			"calibrate{method=mse},round-weights{method=adaround,bias,iterations=2,"
+			"samples=2},insert-quantizers",
+			&samples);
+		enough = ctx->oom.fail_after >= 0; /* the failure was not reached */
+		ctx->oom.fail_after = -1;
+		CU_ASSERT(ok == enough);
+		CU_ASSERT(ctx->guard_depth == 0);
+		az_module_free(module);
+		az_ctx_free(ctx);
+	}
+}
+
 void test_round(void)
 {
 	unit_suite("round", AZ_CASES({"every method beats nearest", beats_nearest},
 				    {"the grid is kept", grid_is_kept}, {"refused", refused},
-				    {"strange samples", strange_samples}));
+				    {"strange samples", strange_samples},
+				    {"memory runs out", memory_runs_out}));
 }
