@@ -46,11 +46,12 @@ bool az_contract_match(const az_target *target, const az_func *func, az_value *c
 	if (!w || !az_decode_bind(&c, args) ||
 		(needs_bias && (c.bias == UINT32_MAX || !az_value_const(args[c.bias]))))
 		return false;
-	/* There is no bipolar zero to fill a granule with. */
+	/* There may be no zero to fill a granule with; single bipolar contractions mask what is not there. */
 	uint32_t granule = az_form_granule(az_contract_form(target, &c));
 	bool no_zero = c.decode.book ? !has_zero(c.decode.book) : c.w_elem.kind == AZ_KIND_BIPOLAR;
-	if (no_zero &&
-		(c.run % granule || (az_contract_is_scaled(&c) && !whole_pieces(&c, granule))))
+	if (no_zero && c.decode.book && c.run % granule)
+		return false;
+	if (no_zero && az_contract_is_scaled(&c) && (c.run % granule || !whole_pieces(&c, granule)))
 		return false;
 	if (az_contract_is_scaled(&c) && !scaled_fits(&c, granule))
 		return false;

@@ -69,21 +69,24 @@ int64_t az_sub_block_bytes(const az_contract *c, uint32_t granule, uint32_t lane
 
 /* --- Unpacking ---------------------------------------------------------------------------------------- */
 
-/* Bits [shift, shift + bits) of every byte. Shifts act on lanes of 32 bits where there are such: what
- * comes in from the neighbour is masked away. */
-static LLVMValueRef field(az_emitter *e, LLVMValueRef bytes, uint32_t shift, uint32_t bits)
+/* Bits [shift, shift + bits) of every byte, moved to bit `low`. Shifts act on lanes of 32 bits where there are
+ * such: what comes in from the neighbour is masked away. */
+static LLVMValueRef field(az_emitter *e, LLVMValueRef bytes, uint32_t shift, plane p)
 {
 	LLVMTypeRef type = LLVMTypeOf(bytes);
-	if (bits == 8)
+	if (p.bits == 8)
 		return bytes;
-	if (shift) {
+	if (shift != p.low) {
 		uint32_t n = az_lanes(type);
 		LLVMTypeRef wide = n % 4 ? type : az_vec_type(e->i32, n / 4);
 		bytes = LLVMBuildBitCast(e->b, bytes, wide, "");
-		bytes = LLVMBuildLShr(e->b, bytes, az_int(e, wide, shift), "");
+		if (shift > p.low)
+			bytes = LLVMBuildLShr(e->b, bytes, az_int(e, wide, shift - p.low), "");
+		else
+			bytes = LLVMBuildShl(e->b, bytes, az_int(e, wide, p.low - shift), "");
 		bytes = LLVMBuildBitCast(e->b, bytes, type, "");
 	}
-	return LLVMBuildAnd(e->b, bytes, az_int(e, type, (1 << bits) - 1), "");
+	return LLVMBuildAnd(e->b, bytes, az_int(e, type, ((1 << p.bits) - 1) << p.low), "");
 }
 
 /* Stored numbers to what the dot product takes. */
@@ -119,21 +122,23 @@ static LLVMValueRef load_plane(const turn *t, uint32_t index, int64_t step, uint
 	return az_load(code->e, type, at, (uint32_t)AZ_MIN(bytes, 64));
 }
 
-static az_dot_operand weight(const turn *t, int64_t step, uint32_t output)
+/* `mask`: of the weights that exist, where there is no number for those that do not; else NULL. */
+static az_dot_operand weight(const turn *t, int64_t step, uint32_t output, LLVMValueRef mask)
 {
 	az_emitter *e = t->code->e;
 	LLVMValueRef u = NULL;
 	for (uint32_t i = 0; i < t->planes->count; i++) {
 		plane p = t->planes->v[i];
 		LLVMValueRef bytes = load_plane(t, i, step, output);
-		LLVMValueRef part = field(e, bytes, (uint32_t)(step * p.bits % 8), p.bits);
-		if (p.low)
-			part = LLVMBuildShl(e->b, part, az_int(e, LLVMTypeOf(part), p.low), "");
+		LLVMValueRef part = field(e, bytes, (uint32_t)(step * p.bits % 8), p);
 		u = u ? LLVMBuildOr(e->b, u, part, "") : part;
 	}
 	if (t->code->c->decode.table != UINT32_MAX)
 		return az_decode_entries(&t->code->decoder, &t->code->kit, u);
-	az_dot_operand out = az_dot_constant(&t->code->kit, centre(t->code, u));
+	u = centre(t->code, u);
+	if (mask)
+		u = LLVMBuildAnd(e->b, u, mask, "");
+	az_dot_operand out = az_dot_constant(&t->code->kit, u);
 	if (t->code->rest[output])
 		out.v[0] = LLVMBuildAdd(e->b, out.v[0], t->code->rest[output], "");
 	return out;
@@ -165,6 +170,40 @@ static LLVMValueRef offset_table(az_contract_code *code, int64_t steps)
 	return az_constant_table(e, e->i32, v, (uint64_t)steps, "offsets");
 }
 
+/* A run ends inside a granule, and no stored number means 0. */
+static bool needs_masks(const az_contract_code *code)
+{
+	const az_contract *c = code->c;
+	return c->w_elem.kind == AZ_KIND_BIPOLAR && c->decode.table == UINT32_MAX &&
+	       c->run % code->kit.granule != 0;
+}
+
+/* By step: all ones in the bytes of a granule whose weights exist. */
+static LLVMValueRef mask_table(az_contract_code *code, int64_t steps)
+{
+	az_emitter *e = code->e;
+	uint32_t granule = code->kit.granule;
+	LLVMTypeRef type = LLVMIntTypeInContext(e->llvm, granule * 8);
+	LLVMValueRef *v = az_new_array(&e->ctx->arena, LLVMValueRef, (size_t)steps);
+	int64_t granules = az_contract_granules(code->c, granule);
+	for (int64_t i = 0; i < steps; i++) {
+		int64_t bytes = AZ_MIN(code->c->run - i % granules * granule, (int64_t)granule);
+		v[i] = LLVMConstInt(type, (UINT64_C(1) << 8 * bytes) - 1, 0);
+	}
+	return az_constant_table(e, type, v, (uint64_t)steps, "masks");
+}
+
+static LLVMValueRef mask_at(az_contract_code *code, LLVMValueRef first, int64_t u)
+{
+	az_emitter *e = code->e;
+	uint32_t lanes = code->kit.lanes, granule = code->kit.granule;
+	LLVMTypeRef type = LLVMIntTypeInContext(e->llvm, granule * 8);
+	LLVMValueRef at = az_at(e, code->masks, az_mul(e, first, granule));
+	LLVMValueRef each = az_load(e, type, az_at_const(e, at, u * granule), granule);
+	return LLVMBuildBitCast(e->b, az_splat(e, each, lanes), az_vec_type(e->i8, lanes * granule),
+		"");
+}
+
 static LLVMValueRef input_at(az_contract_code *code, const az_patch *p, LLVMValueRef table,
 	LLVMValueRef first, int64_t u)
 {
@@ -183,8 +222,9 @@ static void emit_turn(az_contract_code *code, const az_patch *p, const turn *t, 
 {
 	az_dot_operand w[16];
 	for (int64_t u = 0; u < t->steps; u++) {
+		LLVMValueRef mask = code->masks ? mask_at(code, first, u) : NULL;
 		for (uint32_t j = 0; j < p->vectors; j++)
-			w[j] = weight(t, u, j);
+			w[j] = weight(t, u, j, mask);
 		az_contract_step(code, p, input_at(code, p, table, first, u), w, acc);
 	}
 }
@@ -198,6 +238,8 @@ void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLV
 			code->kit.granule;
 	if (!is_straight(code->c) && !code->offsets)
 		code->offsets = offset_table(code, steps);
+	if (needs_masks(code) && !code->masks)
+		code->masks = mask_table(code, steps);
 	turn t = {code, &parts, p->w, parts.period, p->vectors};
 	if (whole > 0) {
 		az_loop loop;

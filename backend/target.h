@@ -36,9 +36,9 @@ typedef struct az_target {
 	bool has_fma;              /* fused multiply-add for --float code */
 	/* Vector instructions that count the ones of every byte, of every 32 bits. */
 	bool counts_bytes, counts_words;
-	bool native;               /* is this very machine: JIT and timing allowed */
-	bool compact;              /* tiles for little code (select-kernels{size}), not for speed */
-	uint32_t cpu_check;        /* bits the executable checks at start (runtime/cpu.h) */
+	bool native;        /* is this very machine: JIT and timing allowed */
+	bool compact;       /* tiles for little code (select-kernels{size}), not for speed */
+	uint32_t cpu_check; /* bits the executable checks at start (runtime/cpu.h) */
 	uint32_t pointer_bytes;
 	const char *runtime; /* name of the embedded runtime objects, e.g. "x86_64" */
 } az_target;
