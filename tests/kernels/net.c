@@ -2,8 +2,8 @@
  *
  * Contractions of every width (tests/unit/widths.h) for tests/kernels/run.sh:
  *
- *   kernels_net make FOLDER CASES        writes FOLDER/net.adz, its blobs and FOLDER/x.npy, says how many cases
- *                                        there are and how many bytes their packed weights may take
+ *   kernels_net make FOLDER CASES        writes FOLDER/net.adz, its blobs and FOLDER/x.npy; prints a line for each
+ *                                        case, its number and how many bytes its packed weights may take
  *   kernels_net differ CASES GOT WANTED  names the first case and element in which two results differ
  *
  * CASES is sample:OPERATION, all:OPERATION or the number of one case. */
@@ -18,7 +18,7 @@
 
 typedef struct cases {
 	uint32_t count, *numbers;
-	uint64_t *sizes, bytes;
+	uint64_t *sizes, *bytes;
 	az_module *module;
 } cases;
 
@@ -39,7 +39,8 @@ static bool read_cases(az_ctx *ctx, const char *text, cases *out)
 		out->numbers[0] = (uint32_t)strtoul(text, NULL, 10) % WIDTHS_CASES;
 	}
 	out->sizes = az_new_array(&ctx->arena, uint64_t, out->count);
-	out->module = widths_module(ctx, out->numbers, out->count, out->sizes, &out->bytes);
+	out->bytes = az_new_array(&ctx->arena, uint64_t, out->count);
+	out->module = widths_module(ctx, out->numbers, out->count, out->sizes, out->bytes);
 	return out->module != NULL;
 }
 
@@ -71,8 +72,8 @@ static bool make(az_ctx *ctx, const char *folder, const char *text)
 	const char *blobs = az_arena_printf(&ctx->arena, "%s/net.adz.blobs", folder);
 	bool ok = az_module_write(c.module, net, blobs) &&
 		  write_input(ctx, az_arena_printf(&ctx->arena, "%s/x.npy", folder));
-	if (ok)
-		printf("%u %llu\n", c.count, (unsigned long long)c.bytes);
+	for (uint32_t i = 0; ok && i < c.count; i++)
+		printf("%u %llu\n", c.numbers[i], (unsigned long long)c.bytes[i]);
 	az_module_free(c.module);
 	return ok;
 }

@@ -16,7 +16,7 @@ typedef struct maker {
 	widths_case c;
 	az_elem w, x, acc;
 	int64_t depth;  /* products that are added for one result */
-	uint64_t bytes; /* that packed weights may take */
+	uint64_t bytes; /* that the packed weights may take */
 } maker;
 
 static int64_t pick(maker *m, int64_t lo, int64_t hi)
@@ -128,7 +128,7 @@ static void allow(maker *m, int64_t outputs, int64_t count, int64_t granule)
 	for (int64_t bits = 8; bits; bits /= 2)
 		if (m->w.bits & bits)
 			bytes += up(count / granule * bits, 8) / 8 * granule;
-	m->bytes += (uint64_t)(1.03 * (double)(bytes * outputs)) + 64;
+	m->bytes = (uint64_t)(1.03 * (double)(bytes * outputs)) + 64;
 }
 
 /* --- Operations -------------------------------------------------------------------------------------------- */
@@ -293,9 +293,9 @@ az_module *widths_module(az_ctx *ctx, const uint32_t *numbers, uint32_t count, u
 		}
 		if (sizes)
 			sizes[i] = (uint64_t)all[i]->type->dim[0];
+		if (bytes)
+			bytes[i] = m.bytes;
 	}
-	if (bytes)
-		*bytes = m.bytes;
 	az_attrs attrs;
 	az_attrs_init(AZ_OP_concat, &attrs);
 	az_value *y = count == 1 ? all[0]
