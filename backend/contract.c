@@ -243,23 +243,52 @@ static double largest(const az_contract *c, const az_const *w, const az_const *b
 	return (double)sum * (double)AZ_MAX(lo, hi) + fabs((double)b);
 }
 
-bool az_contract_in_range(const az_contract *c, const az_func *func, az_value *const *args)
+static const az_const *const_arg(const az_value *param, az_value *const *args)
 {
-	(void)func;
+	return param ? az_value_const(args[param->index]) : NULL;
+}
+
+/* The largest that 32 bits can be after the epilogue's factor and addend: where they may wrap, 2^31. */
+static double largest_affine(double acc, const az_const *factor, const az_const *addend, int64_t o)
+{
+	double sum = fmin(acc, 0x1p31);
+	if (factor)
+		sum *= fabs((double)az_const_get_int(factor, 0));
+	if (addend) {
+		bool one = az_type_numel(addend->value.type) == 1;
+		sum += fabs((double)az_const_get_int(addend, one ? 0 : (uint64_t)o));
+	}
+	return fmin(sum, 0x1p31);
+}
+
+static bool in_range(const az_contract *c, az_value *const *args)
+{
 	const az_op *op = c->epilogue.requantize;
-	if (!op || op->args[1].value->kind != AZ_VALUE_PARAM)
-		return false;
-	const az_const *scale = az_value_const(args[op->args[1].value->index]);
+	const az_const *scale = const_arg(op->args[1].value, args);
 	const az_const *w = az_value_const(args[c->w]);
 	const az_const *bias = c->bias == UINT32_MAX ? NULL : az_value_const(args[c->bias]);
-	if (!scale || !w || (c->bias != UINT32_MAX && !bias))
+	const az_const *factor = const_arg(c->epilogue.factor, args);
+	const az_const *addend = const_arg(c->epilogue.addend, args);
+	if (!scale || !w || (c->bias != UINT32_MAX && !bias) || (c->epilogue.factor && !factor) ||
+		(c->epilogue.addend && !addend))
 		return false;
 	bool one = az_type_numel(scale->value.type) == 1;
 	for (int64_t o = 0; o < c->out_channels; o++) {
 		double s = az_const_get(scale, one ? 0 : (uint64_t)o);
 		/* A quarter of the range leaves room for the roundings. */
-		if (!(largest(c, w, bias, o) * fabs(s) < 0x1p29))
+		double most = largest_affine(largest(c, w, bias, o), factor, addend, o);
+		if (!(most * fabs(s) < 0x1p29))
 			return false;
 	}
 	return true;
+}
+
+int64_t az_contract_proofs(const az_contract *c, az_value *const *args)
+{
+	if (!c->epilogue.requantize)
+		return 0;
+	const az_const *factor = const_arg(c->epilogue.factor, args);
+	int64_t f = factor ? az_const_get_int(factor, 0) : 0;
+	int64_t shift = f > 0 && (f & (f - 1)) == 0 ? AZ_PROVEN_SHIFT : 0;
+	return shift | (in_range(c, args) ? AZ_PROVEN_RANGE : 0);
 }

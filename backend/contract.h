@@ -19,7 +19,7 @@
 #include "backend/kernel.h"
 
 /* Entries of the tile: rows x columns of output pixels, vectors of output channels, granules per
- * iteration, lanes of a vector, sums of activations needed (0 or 1), conversion proven in range. */
+ * iteration, lanes of a vector, sums of activations needed (0 or 1), what is proven (AZ_PROVEN_). */
 enum {
 	AZ_TILE_H,
 	AZ_TILE_W,
@@ -281,7 +281,8 @@ LLVMValueRef az_contract_sum_run(az_contract_code *code, LLVMValueRef x);
 /* The tile for `registers` vector registers. `sums`: activation sums are needed. */
 void az_contract_tile(const az_contract *c, const az_target *target, az_tile *tile);
 bool az_tile_shrink(az_tile *tile);
-/* Is |accumulator * scale| < 2^31 for every output? For a requantize with constant scale. */
-bool az_contract_in_range(const az_contract *c, const az_func *func, az_value *const *args);
+/* AZ_PROVEN_: is |what is requantized * scale| < 2^31 for every output, is the factor a power of two? For
+ * integers whose epilogue is a requantize with constant operands. */
+int64_t az_contract_proofs(const az_contract *c, az_value *const *args);
 
 #endif

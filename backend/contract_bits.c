@@ -122,7 +122,8 @@ bool az_contract_bits_match(const az_target *target, const az_func *func, az_val
 	az_tile *tile)
 {
 	az_contract c;
-	if (!az_contract_read(func, &c) || c.batched || c.is_float || c.x_elem.bits != 8)
+	if (!az_contract_read(func, &c) || c.batched || c.is_float || c.x_elem.bits != 8 ||
+		c.epilogue.shares)
 		return false;
 	const az_const *w = az_value_const(args[c.w]);
 	if (!w || c.bias == UINT32_MAX || !az_value_const(args[c.bias]))
@@ -133,7 +134,7 @@ bool az_contract_bits_match(const az_target *target, const az_func *func, az_val
 		c.zw > 8)
 		return false;
 	az_bits_tile(&c, target, tile);
-	tile->v[AZ_BITS_SAFE] = az_contract_in_range(&c, func, args);
+	tile->v[AZ_BITS_SAFE] = az_contract_proofs(&c, args);
 	az_bits b;
 	return az_bits_plan(&c, target, tile, &b) && small(&b) && az_bits_worth(&c, target, tile);
 }
@@ -170,7 +171,7 @@ bool az_contract_bits_emit(az_emitter *e, const az_func *func, const az_tile *ti
 	code.kit.x_shifted = false;
 	az_allow_vectors(e, b.lanes * 4);
 	code.ep = (az_epilogue_code){
-		.e = e, .ep = &b.c.epilogue, .params = params, .safe = tile->v[AZ_BITS_SAFE] != 0};
+		.e = e, .ep = &b.c.epilogue, .params = params, .proven = tile->v[AZ_BITS_SAFE]};
 	uint64_t bytes = (uint64_t)(b.plane_bytes * b.x_planes);
 	code.scratch = LLVMBuildAlloca(e->b, LLVMArrayType2(e->i8, bytes), "planes");
 	LLVMSetAlignment(code.scratch, 16);

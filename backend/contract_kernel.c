@@ -39,7 +39,7 @@ bool az_contract_match(const az_target *target, const az_func *func, az_value *c
 	az_tile *tile)
 {
 	az_contract c;
-	if (!az_contract_read_any(func, &c) || c.batched)
+	if (!az_contract_read_any(func, &c) || c.batched || c.epilogue.shares)
 		return false;
 	const az_const *w = az_value_const(args[c.w]);
 	bool needs_bias = !c.is_float && !az_contract_is_scaled(&c);
@@ -69,7 +69,7 @@ bool az_contract_match(const az_target *target, const az_func *func, az_value *c
 		/* The weights as signed bytes less their zero point, or the activations' sums. */
 		bool fits = az_contract_weight_shift(&c, w) == c.zw && c.zeros == UINT32_MAX;
 		tile->v[AZ_TILE_SUMS] = !fits;
-		tile->v[AZ_TILE_SAFE] = az_contract_in_range(&c, func, args);
+		tile->v[AZ_TILE_SAFE] = az_contract_proofs(&c, args);
 	}
 	return true;
 }
@@ -100,7 +100,7 @@ bool az_contract_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	az_dot_kit_contract(&code.kit, e, &c, kept_less(&c, tile), lanes);
 	az_allow_vectors(e, lanes * 4);
 	code.ep = (az_epilogue_code){
-		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[AZ_TILE_SAFE] != 0};
+		.e = e, .ep = &c.epilogue, .params = params, .proven = tile->v[AZ_TILE_SAFE]};
 	if (c.zeros != UINT32_MAX) /* it has all that is missing of a weight */
 		code.kit.w_rest = 0;
 	if (tile->v[AZ_TILE_SUMS] && c.x_elem.bits == 8)

@@ -27,8 +27,8 @@ bool az_depthwise_match(const az_target *target, const az_func *func, az_value *
 	az_tile *tile)
 {
 	az_contract c;
-	if (!read(func, &c) || !az_decode_bind(&c, args) || !az_value_const(args[c.w]) ||
-		input_columns(&c, 1) > COLUMNS_MAX)
+	if (!read(func, &c) || c.epilogue.shares || !az_decode_bind(&c, args) ||
+		!az_value_const(args[c.w]) || input_columns(&c, 1) > COLUMNS_MAX)
 		return false;
 	if (!c.is_float && (c.bias == UINT32_MAX || !az_value_const(args[c.bias])))
 		return false;
@@ -50,7 +50,7 @@ bool az_depthwise_match(const az_target *target, const az_func *func, az_value *
 	*tile = (az_tile){.count = TILE_COUNT};
 	tile->v[TILE_W] = w;
 	tile->v[TILE_LANES] = lanes;
-	tile->v[TILE_SAFE] = !c.is_float && az_contract_in_range(&c, func, args);
+	tile->v[TILE_SAFE] = c.is_float ? 0 : az_contract_proofs(&c, args);
 	return true;
 }
 
@@ -213,7 +213,7 @@ bool az_depthwise_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	code.elem = c.x_elem.bits / 8u;
 	code.w_elem = c.is_float ? 4 : 1;
 	code.ep = (az_epilogue_code){
-		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[TILE_SAFE] != 0};
+		.e = e, .ep = &c.epilogue, .params = params, .proven = tile->v[TILE_SAFE]};
 	az_allow_vectors(e, code.lanes * 4);
 	az_decode_begin(&code.decoder, e, &c, params, code.lanes);
 	az_epilogue_border(e, &c.epilogue, params[func->params.count]);

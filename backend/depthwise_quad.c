@@ -4,7 +4,8 @@
  * dot product. Four neighbouring columns are interleaved so that every 32-bit lane holds the bytes of one
  * channel; such a quad serves every output whose taps of that row lie within it (two of a 3-tap row), with the
  * weights shifted inside the lane. Interleaving works within 128 bits and leaves the channels in an order
- * that the packing epilogue undoes by itself; bias and scales are packed in that order for it.
+ * that the packing epilogue undoes by itself; bias, scales, levels and what else there is by channel are packed in
+ * that order for it.
  *
  * A block is lanes * 4 channels: four vectors of 32-bit lanes. Vector t holds, in its 128-bit part l,
  * channels 16 l + 4 t to 16 l + 4 t + 3 of the block. Packed weights: [block][kernel row][quad][t][lane][4].
@@ -69,28 +70,52 @@ static int64_t rest(const az_contract *c)
 	return (az_elem_is_signed(c->w_elem) ? 0 : 128) - c->zw;
 }
 
-/* The packing epilogue takes the channels in the order of the interleaving. */
-static bool packs_scale(const az_target *target, const az_contract *c)
+/* Must the operand of the epilogue be brought into the order of the interleaving? */
+static bool is_by_channel(const az_contract *c, uint32_t index)
 {
-	const az_op *op = c->epilogue.requantize;
-	if (!op || target->arch != AZ_ARCH_X86_64 || op->args[1].value->kind != AZ_VALUE_PARAM)
+	az_spread spread = c->epilogue.spread[index];
+	const az_type *type = c->epilogue.func->params.v[index]->type;
+	return spread == AZ_SPREAD_CHANNEL || (spread == AZ_SPREAD_LEVELS && type->dim[1] > 1);
+}
+
+/* The packing epilogue takes the channels in the order of the interleaving. */
+static bool packs(const az_target *target, const az_contract *c)
+{
+	const az_func *func = c->epilogue.func;
+	if (!az_epilogue_packs(target, &c->epilogue))
 		return false;
-	return c->epilogue.spread[op->args[1].value->index] == AZ_SPREAD_CHANNEL;
+	for (uint32_t i = 0; i < AZ_MIN(func->params.count, AZ_EPILOGUE_PARAMS); i++) {
+		if (c->epilogue.spread[i] == AZ_SPREAD_FULL ||
+			(is_by_channel(c, i) && func->params.v[i]->type->elem.bits != 32))
+			return false;
+	}
+	return true;
+}
+
+/* Is all known that must be packed? */
+static bool has_constants(const az_contract *c, az_value *const *args)
+{
+	const az_func *func = c->epilogue.func;
+	for (uint32_t i = 0; i < AZ_MIN(func->params.count, AZ_EPILOGUE_PARAMS); i++) {
+		if (is_by_channel(c, i) && !az_value_const(args[i]))
+			return false;
+	}
+	return true;
 }
 
 bool az_depthwise_quad_match(const az_target *target, const az_func *func, az_value *const *args,
 	az_tile *tile)
 {
 	az_contract c;
-	if (!read(func, &c) || !az_value_const(args[c.w]) || !az_value_const(args[c.bias]))
+	if (!read(func, &c) || c.epilogue.shares || !az_value_const(args[c.w]) ||
+		!az_value_const(args[c.bias]))
 		return false;
 	az_dot_form form = az_dot_form_of(target, false);
 	if (form != AZ_FORM_VPDPBUSD && form != AZ_FORM_SDOT && form != AZ_FORM_PMADDWD)
 		return false;
 	bool sums = !az_contract_is_sub(&c) &&
 		    az_contract_weight_shift(&c, az_value_const(args[c.w])) != c.zw;
-	if (packs_scale(target, &c) &&
-		!az_value_const(args[c.epilogue.requantize->args[1].value->index]))
+	if (packs(target, &c) && !has_constants(&c, args))
 		return false;
 	if (sums && (rest(&c) > 127 || form == AZ_FORM_PMADDWD))
 		return false;
@@ -112,7 +137,7 @@ bool az_depthwise_quad_match(const az_target *target, const az_func *func, az_va
 	tile->v[TILE_GROUPS] = AZ_MIN(groups, (c.out_w + n - 1) / n);
 	tile->v[TILE_LANES] = lanes;
 	tile->v[TILE_SUMS] = sums;
-	tile->v[TILE_SAFE] = az_contract_in_range(&c, func, args);
+	tile->v[TILE_SAFE] = az_contract_proofs(&c, args);
 	return true;
 }
 
@@ -276,7 +301,7 @@ static void finish(quad_code *code, const az_dw_patch *p, LLVMValueRef *acc)
 {
 	az_epilogue_begin(&code->ep, p->image, p->row, p->column, p->channel, code->lanes);
 	if (code->packs) {
-		az_epilogue_pack_quads(&code->ep, acc, p->pixels, p->valid);
+		(void)az_epilogue_pack_quads(&code->ep, acc, p->pixels, p->valid);
 		return;
 	}
 	uint32_t vectors = (p->valid + code->lanes - 1) / code->lanes;
@@ -366,10 +391,12 @@ bool az_depthwise_quad_emit(az_emitter *e, const az_func *func, const az_tile *t
 	code.lanes = (uint32_t)tile->v[TILE_LANES];
 	code.bytes = code.lanes * 4;
 	code.sums = tile->v[TILE_SUMS] != 0;
-	code.packs = packs_scale(e->target, &c);
+	code.packs = packs(e->target, &c);
 	az_dot_kit_init(&code.kit, e, false, az_elem_is_signed(c.x_elem), code.lanes);
 	code.ep = (az_epilogue_code){
-		.e = e, .ep = &c.epilogue, .params = params, .safe = tile->v[TILE_SAFE] != 0};
+		.e = e, .ep = &c.epilogue, .params = params, .proven = tile->v[TILE_SAFE]};
+	if (code.packs)
+		code.ep.level_pitch = block_count(&c, code.bytes) * code.bytes;
 	az_allow_vectors(e, code.bytes);
 	code.weights = az_contract_is_sub(&c) ? unpack_weights(&code) : params[c.w];
 	az_epilogue_border(e, &c.epilogue, params[func->params.count]);
@@ -386,20 +413,19 @@ static int64_t channel_of(int64_t block, int64_t bytes, int64_t t, int64_t lane)
 	return block * bytes + lane / 4 * 16 + 4 * t + lane % 4;
 }
 
-/* Numbers of 32 bits per channel, in the order of the interleaving. */
-static void pack_channels(const uint32_t *from, int64_t channels, int64_t bytes, az_arena *arena,
-	const void **data, size_t *size)
+/* Rows of numbers of 32 bits per channel, in the order of the interleaving. */
+static void pack_rows(const uint32_t *from, int64_t rows, int64_t channels, int64_t bytes,
+	az_arena *arena, const void **data, size_t *size)
 {
 	int64_t blocks = (channels + bytes - 1) / bytes;
-	*size = (size_t)(blocks * bytes) * sizeof *from;
+	*size = (size_t)(rows * blocks * bytes) * sizeof *from;
 	uint32_t *out = az_arena_alloc(arena, *size, 64);
 	*data = out;
-	for (int64_t b = 0; b < blocks; b++)
-		for (int64_t t = 0; t < 4; t++)
-			for (int64_t lane = 0; lane < bytes / 4; lane++, out++) {
-				int64_t o = channel_of(b, bytes, t, lane);
-				*out = o < channels ? from[o] : 0;
-			}
+	for (int64_t k = 0; k < rows * blocks * bytes; k++, out++) {
+		int64_t b = k / bytes % blocks, t = k % bytes / (bytes / 4), lane = k % (bytes / 4);
+		int64_t o = channel_of(b, bytes, t, lane);
+		*out = o < channels ? from[k / (blocks * bytes) * channels + o] : 0;
+	}
 }
 
 static void pack_weights(const az_contract *c, const az_const *w, int64_t bytes, int64_t shift,
@@ -444,11 +470,11 @@ bool az_depthwise_quad_pack(const az_target *target, const az_func *func, az_val
 		size_t bias_size;
 		az_contract_pack_bias(&c, w, az_value_const(args[c.bias]), c.zx + x_shift, arena,
 			&bias, &bias_size);
-		pack_channels(bias, c.channels, bytes, arena, data, size);
-	} else if (packs_scale(target, &c) &&
-		   index == c.epilogue.requantize->args[1].value->index) {
-		az_const *scale = az_value_const(args[index]);
-		pack_channels(az_const_data(scale), c.channels, bytes, arena, data, size);
+		pack_rows(bias, 1, c.channels, bytes, arena, data, size);
+	} else if (index < AZ_EPILOGUE_PARAMS && is_by_channel(&c, index) && packs(target, &c)) {
+		az_const *rows = az_value_const(args[index]);
+		int64_t count = az_type_numel(rows->value.type) / c.channels;
+		pack_rows(az_const_data(rows), count, c.channels, bytes, arena, data, size);
 	}
 	return true;
 }

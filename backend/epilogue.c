@@ -46,6 +46,14 @@ static bool quantizer_fits(const az_op *op)
 	return az_type_numel(scale) == 1 || az_axis_normalize(axis, x->rank) == x->rank - 1;
 }
 
+static bool is_second_operand(const az_op *anchor, const az_value *param)
+{
+	for (uint32_t i = 1; i < anchor->arg_count; i++)
+		if (anchor->args[i].value == param)
+			return true;
+	return false;
+}
+
 static bool read_value(az_epilogue *ep, const az_value *value)
 {
 	if (value == ep->anchor->results[0])
@@ -57,6 +65,7 @@ static bool read_value(az_epilogue *ep, const az_value *value)
 		if (value->index >= AZ_EPILOGUE_PARAMS || !spread_of(ep, value->type, &spread))
 			return false;
 		ep->spread[value->index] = spread;
+		ep->shares |= is_second_operand(ep->anchor, value);
 		return true;
 	}
 	const az_op *op = az_value_op(value);
@@ -111,6 +120,50 @@ static bool read_pad(az_epilogue *ep, const az_op *op)
 	return true;
 }
 
+static bool is_i32(const az_value *value)
+{
+	return az_elem_equal(value->type->elem, AZ_I32);
+}
+
+/* The operand of `value`, a product or sum of 32 bits, that is a parameter of at most this spread; the other one
+ * goes to *rest. NULL when there is none. */
+static const az_value *i32_operand(const az_epilogue *ep, const az_value *value, az_opcode code,
+	az_spread most, const az_value **rest)
+{
+	const az_op *op = az_value_op(value);
+	if (!op || op->code != code || !is_i32(value) || !is_i32(op->args[0].value) ||
+		!is_i32(op->args[1].value) ||
+		(code == AZ_OP_add ? op->attr.add.clamp : op->attr.mul.clamp).count > 0)
+		return NULL;
+	for (uint32_t i = 0; i < 2; i++) {
+		const az_value *param = op->args[i].value;
+		if (param->kind != AZ_VALUE_PARAM || ep->spread[param->index] > most)
+			continue;
+		*rest = op->args[1 - i].value;
+		return param;
+	}
+	return NULL;
+}
+
+/* A requantize to 8 bits that rounds to even, of nothing but the anchor times a factor plus a constant. */
+static void read_requantize(az_epilogue *ep, const az_op *op)
+{
+	az_elem elem = op->results[0]->type->elem;
+	if (op->code != AZ_OP_requantize || op->attr.requantize.rounding != AZ_rounding_even ||
+		elem.bits != 8 || !az_elem_is_integer(elem))
+		return;
+	const az_value *x = op->args[0].value, *scale = op->args[1].value;
+	if (scale->kind != AZ_VALUE_PARAM || ep->spread[scale->index] > AZ_SPREAD_CHANNEL)
+		return;
+	const az_value *addend = i32_operand(ep, x, AZ_OP_add, AZ_SPREAD_CHANNEL, &x);
+	const az_value *factor = i32_operand(ep, x, AZ_OP_mul, AZ_SPREAD_ONE, &x);
+	if (x != ep->anchor->results[0])
+		return;
+	ep->requantize = op;
+	ep->addend = addend;
+	ep->factor = factor;
+}
+
 bool az_epilogue_read(const az_func *func, const az_op *anchor, int64_t batch, int64_t height,
 	int64_t width, int64_t channels, az_epilogue *out)
 {
@@ -135,10 +188,7 @@ bool az_epilogue_read(const az_func *func, const az_op *anchor, int64_t batch, i
 	ep.value = value;
 	if (!read_value(&ep, value))
 		return false;
-	if (op->code == AZ_OP_requantize && op->args[0].value == anchor->results[0] &&
-		op->attr.requantize.rounding == AZ_rounding_even && type->elem.bits == 8 &&
-		az_elem_is_integer(type->elem))
-		ep.requantize = op;
+	read_requantize(&ep, op);
 	*out = ep;
 	return true;
 }
@@ -185,6 +235,7 @@ void az_epilogue_begin(az_epilogue_code *code, LLVMValueRef image, LLVMValueRef 
 	code->lanes = lanes;
 	memset(code->by_channel, 0, sizeof code->by_channel);
 	memset(code->by_one, 0, sizeof code->by_one);
+	code->shift = NULL;
 }
 
 typedef struct place {
@@ -256,13 +307,14 @@ static void load_levels(az_epilogue_code *code, const place *at, const az_value 
 	az_emitter *e = code->e;
 	const az_type *type = levels->type;
 	int64_t bytes = type->elem.bits / 8, channels = type->dim[1];
+	int64_t pitch = code->level_pitch && channels > 1 ? code->level_pitch : channels;
 	LLVMValueRef base = code->params[levels->index];
 	if (channels > 1) {
 		base = az_at(e, base, az_mul(e, code->channel, bytes));
 		base = az_at_const(e, base, (int64_t)at->j * code->lanes * bytes);
 	}
 	for (int64_t i = 0; i < type->dim[0]; i++) {
-		LLVMValueRef from = az_at_const(e, base, i * channels * bytes);
+		LLVMValueRef from = az_at_const(e, base, i * pitch * bytes);
 		uint32_t lanes = channels > 1 ? code->lanes : 1;
 		LLVMValueRef v = az_load_elems(e, type->elem, from, lanes, (uint32_t)bytes);
 		out[i] = channels > 1 ? v : az_splat(e, v, code->lanes);
@@ -303,12 +355,30 @@ LLVMValueRef az_epilogue_address(az_epilogue_code *code, int64_t row, int64_t co
 	return az_at_const(e, base, offset * bytes);
 }
 
+LLVMValueRef az_epilogue_value(az_epilogue_code *code, LLVMValueRef x, int64_t row, int64_t column,
+	uint32_t j)
+{
+	place at = {.row = row, .column = column, .j = j, .x = anchor_value(code, x)};
+	return value_at(code, &at, code->ep->value);
+}
+
+LLVMValueRef az_epilogue_shift(az_epilogue_code *code)
+{
+	az_emitter *e = code->e;
+	if (!code->shift) {
+		LLVMValueRef factor = az_load(e, e->i32, code->params[code->ep->factor->index], 4);
+		LLVMValueRef args[2] = {factor, LLVMConstInt(LLVMInt1TypeInContext(e->llvm), 1, 0)};
+		code->shift =
+			az_splat(e, az_intrinsic(e, "llvm.cttz", &e->i32, 1, args, 2), code->lanes);
+	}
+	return code->shift;
+}
+
 bool az_epilogue_vector(az_epilogue_code *code, LLVMValueRef x, int64_t row, int64_t column,
 	uint32_t j, uint32_t valid)
 {
 	az_emitter *e = code->e;
-	place at = {.row = row, .column = column, .j = j, .x = anchor_value(code, x)};
-	LLVMValueRef y = value_at(code, &at, code->ep->value);
+	LLVMValueRef y = az_epilogue_value(code, x, row, column, j);
 	if (!y)
 		return false;
 	az_elem elem = code->ep->value->type->elem;

@@ -23,9 +23,13 @@ typedef enum az_spread {
 typedef struct az_epilogue {
 	const az_func *func;
 	const az_op *anchor;
-	const az_op *pad;        /* trailing, or NULL */
-	const az_value *value;   /* what is stored: the result without its padding */
-	const az_op *requantize; /* when it is all there is, to 8 bits; else NULL */
+	const az_op *pad;      /* trailing, or NULL */
+	const az_value *value; /* what is stored: the result without its padding */
+	bool shares; /* reads an operand of the anchor that kernels may pack: not its first */
+	/* When requantize (anchor * factor + addend) to 8 bits is all there is, else NULL. Factor and addend
+	 * are i32 parameters, one number and one or one per channel; NULL where there are none. */
+	const az_op *requantize;
+	const az_value *factor, *addend;
 	uint8_t spread[AZ_EPILOGUE_PARAMS];
 	/* The stored result, in elements: pixel (n, h, w) stands at ((n * rows + h + top) * columns + w +
 	 * left) * channels. */
@@ -37,18 +41,26 @@ typedef struct az_epilogue {
 bool az_epilogue_read(const az_func *func, const az_op *anchor, int64_t batch, int64_t height,
 	int64_t width, int64_t channels, az_epilogue *out);
 
+/* What constants prove of `requantize`: entries of tiles. */
+enum {
+	AZ_PROVEN_RANGE = 1, /* conversions to integers are in range */
+	AZ_PROVEN_SHIFT = 2, /* the factor is a power of two */
+};
+
 /* Emitting: one code per rectangle of pixels. */
 typedef struct az_epilogue_code {
 	az_emitter *e;
 	const az_epilogue *ep;
 	const LLVMValueRef *params;
-	bool safe;            /* conversions to integers are proven in range */
-	LLVMValueRef pixel;   /* index of the first pixel in [batch, height, width], i64 */
-	LLVMValueRef stored;  /* index of the first pixel in the stored result, i64 */
+	int64_t proven;      /* AZ_PROVEN_ */
+	int64_t level_pitch; /* from one row of levels to the next in elements; 0: they are dense */
+	LLVMValueRef pixel;  /* index of the first pixel in [batch, height, width], i64 */
+	LLVMValueRef stored; /* index of the first pixel in the stored result, i64 */
 	LLVMValueRef channel; /* first channel, i64 */
 	uint32_t lanes;
 	LLVMValueRef by_channel[AZ_EPILOGUE_PARAMS][16]; /* loaded once per rectangle, by vector */
 	LLVMValueRef by_one[AZ_EPILOGUE_PARAMS];
+	LLVMValueRef shift; /* of the factor, in every lane */
 } az_epilogue_code;
 
 /* Begins a rectangle whose first pixel is (image, row, column). Constant-foldable. */

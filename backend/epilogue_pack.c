@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The packing epilogue of x86: convert, multiply, convert back (rounding to even), then pack with
- * saturation. Equal to docs/numerics.md: the bounds are integers, so clamping after rounding is clamping
+ * The packing epilogue of x86. Where a requantize is all there is: shift and add what came of fraction bits,
+ * convert, multiply, convert back (rounding to even), then pack with saturation. Equal to docs/numerics.md: the bounds are integers, so clamping after rounding is clamping
  * before it; saturating at 16 bits, adding the zero point and saturating at 8 is one clamp because the
  * zero point lies within the 8-bit bounds. A conversion that overflows gives the smallest integer: right for
- * negative numbers, and positive ones are kept below by a minimum where they are not proven small. */
+ * negative numbers, and positive ones are kept below by a minimum where they are not proven small. Anything else is computed in
+ * registers of 32 bits, where it is a number of the result's type, so that saturating changes nothing. */
 #include "backend/epilogue_pack.h"
 
 #include "backend/expr.h"
 
 typedef struct packing {
 	az_epilogue_code *code;
-	const az_op *op; /* the requantize */
+	const az_op *op; /* the requantize that is all there is, or NULL */
 	bool is_signed;
 	int64_t zero, lo, hi;
 	uint32_t columns, vectors, last_lanes;
@@ -41,14 +42,29 @@ static LLVMValueRef pack_bytes(packing *p, LLVMValueRef a, LLVMValueRef b)
 	return call2(p, p->is_signed ? i8 : u8, a, b);
 }
 
+/* acc * factor + addend. */
+static LLVMValueRef affine(packing *p, LLVMValueRef acc, uint32_t j)
+{
+	az_emitter *e = p->code->e;
+	const az_epilogue *ep = p->code->ep;
+	if (ep->factor && p->code->proven & AZ_PROVEN_SHIFT)
+		acc = LLVMBuildShl(e->b, acc, az_epilogue_shift(p->code), "");
+	else if (ep->factor)
+		acc = LLVMBuildMul(e->b, acc, az_epilogue_operand(p->code, ep->factor, j), "");
+	if (ep->addend)
+		acc = LLVMBuildAdd(e->b, acc, az_epilogue_operand(p->code, ep->addend, j), "");
+	return acc;
+}
+
 /* round(acc * scale), not yet clamped. */
 static LLVMValueRef scaled(packing *p, LLVMValueRef acc, uint32_t j)
 {
 	az_emitter *e = p->code->e;
+	acc = affine(p, acc, j);
 	LLVMValueRef scale = az_epilogue_operand(p->code, p->op->args[1].value, j);
 	LLVMValueRef x = LLVMBuildSIToFP(e->b, acc, LLVMTypeOf(scale), "");
 	x = LLVMBuildFMul(e->b, x, scale, "");
-	if (!p->code->safe) {
+	if (!(p->code->proven & AZ_PROVEN_RANGE)) {
 		LLVMValueRef most = az_real_like(e, x, (double)(p->hi - p->zero));
 		x = az_choose(e, az_fcmp(e, LLVMRealOLT, x, most), x, most);
 	}
@@ -135,39 +151,55 @@ static void store(packing *p, LLVMValueRef bytes, uint32_t first, uint32_t count
 static packing begin(az_epilogue_code *code)
 {
 	const az_op *op = code->ep->requantize;
-	az_elem elem = op->results[0]->type->elem;
-	az_ints clamp = op->attr.requantize.clamp;
+	az_elem elem = code->ep->value->type->elem;
 	packing p = {.code = code, .op = op};
 	p.is_signed = az_elem_is_signed(elem);
+	p.lo = az_elem_min(elem);
+	p.hi = az_elem_max(elem);
+	if (!op)
+		return p;
+	az_ints clamp = op->attr.requantize.clamp;
 	p.zero = op->attr.requantize.zero;
-	p.lo = clamp.count == 2 ? clamp.v[0] : az_elem_min(elem);
-	p.hi = clamp.count == 2 ? clamp.v[1] : az_elem_max(elem);
+	p.lo = clamp.count == 2 ? clamp.v[0] : p.lo;
+	p.hi = clamp.count == 2 ? clamp.v[1] : p.hi;
 	return p;
 }
 
-void az_epilogue_pack_quads(az_epilogue_code *code, const LLVMValueRef *x, uint32_t pixels,
+bool az_epilogue_packs(const az_target *target, const az_epilogue *ep)
+{
+	az_elem elem = ep->value->type->elem;
+	return target->arch == AZ_ARCH_X86_64 && elem.bits == 8 && az_elem_is_integer(elem);
+}
+
+/* Integers of 32 bits that saturation brings into the result's type. */
+static LLVMValueRef to_pack(packing *p, LLVMValueRef x, int64_t row, int64_t column, uint32_t j)
+{
+	return p->op ? scaled(p, x, j) : az_epilogue_value(p->code, x, row, column, j);
+}
+
+bool az_epilogue_pack_quads(az_epilogue_code *code, const LLVMValueRef *x, uint32_t pixels,
 	uint32_t valid)
 {
 	packing p = begin(code);
 	/* The block's scales: four vectors, as many numbers as it has bytes. */
 	for (uint32_t m = 0; m < pixels; m++) {
 		LLVMValueRef q[4];
-		for (uint32_t t = 0; t < 4; t++)
-			q[t] = scaled(&p, x[m * 4 + t], t);
+		for (uint32_t t = 0; t < 4; t++) {
+			q[t] = to_pack(&p, x[m * 4 + t], 0, m, t);
+			if (!q[t])
+				return false;
+		}
 		LLVMValueRef bytes = pack_interleaved(&p, q);
 		LLVMValueRef at = az_epilogue_address(code, 0, m, 0);
 		az_store(code->e, az_first_lanes(code->e, bytes, valid), at, 1);
 	}
+	return true;
 }
 
 bool az_epilogue_pack(az_epilogue_code *code, LLVMValueRef *x, uint32_t rows, uint32_t columns,
 	uint32_t vectors, uint32_t last_lanes)
 {
-	const az_op *op = code->ep->requantize;
-	if (!op || code->e->target->arch != AZ_ARCH_X86_64 || code->lanes < 4)
-		return false;
-	const az_value *scale = op->args[1].value;
-	if (scale->kind != AZ_VALUE_PARAM || code->ep->spread[scale->index] == AZ_SPREAD_FULL)
+	if (!az_epilogue_packs(code->e->target, code->ep) || code->lanes < 4)
 		return false;
 	packing p = begin(code);
 	p.columns = columns;
@@ -177,8 +209,13 @@ bool az_epilogue_pack(az_epilogue_code *code, LLVMValueRef *x, uint32_t rows, ui
 	for (uint32_t i = 0; i < total; i += 4) {
 		uint32_t count = AZ_MIN(total - i, 4u);
 		LLVMValueRef q[4];
-		for (uint32_t t = 0; t < 4; t++)
-			q[t] = t < count ? scaled(&p, x[i + t], (i + t) % vectors) : q[count - 1];
+		for (uint32_t t = 0; t < 4; t++) {
+			uint32_t m = (i + t) / vectors, j = (i + t) % vectors;
+			q[t] = t < count ? to_pack(&p, x[i + t], m / columns, m % columns, j)
+					 : q[count - 1];
+			if (!q[t])
+				return false;
+		}
 		store(&p, pack_four(&p, q), i, count);
 	}
 	return true;
