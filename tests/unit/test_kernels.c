@@ -20,7 +20,9 @@ typedef enum after {
 	AFTER_REQUANTIZE,
 	AFTER_RESIDUAL,
 	AFTER_DEQUANTIZE,
-	AFTER_LOOKUP
+	AFTER_LOOKUP,
+	AFTER_FRACTION, /* requantize (y * f + b) */
+	AFTER_THRESHOLD,
 } after;
 
 typedef struct spec {
@@ -136,6 +138,44 @@ static az_value *residual(az_module *m, az_builder *at, const spec *s, az_value 
 	return az_build(at, AZ_OP_quantize, 2, args, &attrs, s->y);
 }
 
+/* y * f + b: mostly a power of two and a number per channel; sums may wrap. */
+static az_value *fraction(az_module *m, az_builder *at, az_value *y)
+{
+	int64_t channels = y->type->dim[y->type->rank - 1], one = 1;
+	int32_t factor = pick(0, 5) ? (int32_t)1 << pick(0, 30) : (int32_t)pick(-1000, 1000);
+	if (pick(0, 1))
+		factor = (int32_t)1 << pick(0, 5);
+	const az_type *type = az_type_get(m->ctx, AZ_I32, 0, NULL);
+	az_value *f = &az_const_new(m, "f", type, &factor, false)->value;
+	az_value *b = random_const(m, "b", AZ_I32, 1, pick(0, 4) ? &channels : &one);
+	bool swap = pick(0, 1);
+	az_value *factors[2] = {swap ? f : y, swap ? y : f};
+	az_value *sum[2] = {az_build(at, AZ_OP_mul, 2, factors, NULL, AZ_I32), b};
+	if (pick(0, 3) == 0) /* one of them alone */
+		return swap ? sum[0]
+			    : az_build(at, AZ_OP_add, 2, (az_value *[]){y, b}, NULL, AZ_I32);
+	return az_build(at, AZ_OP_add, 2, sum, NULL, AZ_I32);
+}
+
+static az_value *threshold(az_module *m, az_builder *at, const spec *s, az_value *y)
+{
+	int64_t channels = y->type->dim[y->type->rank - 1];
+	int64_t dim[2] = {pick(1, 4), pick(0, 3) ? channels : 1};
+	az_value *args[3] = {y, random_const(m, "levels", AZ_I32, 2, dim)};
+	uint32_t count = 2;
+	if (pick(0, 2) == 0) {
+		int32_t *flip = az_new_array(&m->arena, int32_t, (size_t)channels);
+		for (int64_t i = 0; i < channels; i++)
+			flip[i] = (int32_t)pick(-1, 0);
+		const az_type *type = az_type_get(m->ctx, AZ_I32, 1, &channels);
+		args[count++] = &az_const_new(m, "flip", type, flip, true)->value;
+	}
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_threshold, &attrs);
+	attrs.threshold.base = az_elem_min(s->y);
+	return az_build(at, AZ_OP_threshold, count, args, &attrs, s->y);
+}
+
 static az_value *after_anchor(az_module *m, az_builder *at, const spec *s, az_value *y)
 {
 	az_func *f = at->func;
@@ -157,13 +197,17 @@ static az_value *after_anchor(az_module *m, az_builder *at, const spec *s, az_va
 	}
 	if (s->after == AFTER_NOTHING)
 		return y;
+	if (s->after == AFTER_THRESHOLD)
+		return threshold(m, at, s, y);
+	if (s->after == AFTER_FRACTION)
+		y = fraction(m, at, y);
 	y = requantize(m, at, s, y);
 	if (s->after == AFTER_LOOKUP) {
 		int64_t entries = 256;
 		az_value *args[2] = {y, random_const(m, "table", s->y, 1, &entries)};
 		return az_build(at, AZ_OP_lookup, 2, args, NULL, AZ_ELEM_NONE);
 	}
-	if (s->after == AFTER_REQUANTIZE)
+	if (s->after == AFTER_REQUANTIZE || s->after == AFTER_FRACTION)
 		return y;
 	const az_type *type = az_type_with_elem(m->ctx, y->type, s->y);
 	return residual(m, at, s, y, az_func_add_param(f, "r", type));
@@ -241,7 +285,7 @@ static spec random_spec(bool is_float)
 	s.zx = pick(0, 2) ? pick(az_elem_min(s.x), az_elem_max(s.x)) : 0;
 	s.zw = pick(0, 3) ? 0 : pick(az_elem_min(s.weight), az_elem_max(s.weight));
 	s.zy = pick(az_elem_min(s.y), az_elem_max(s.y));
-	s.after = (after)pick(0, 4);
+	s.after = (after)pick(0, 6);
 	s.pad_after = pick(0, 2) == 0;
 	if (is_float)
 		s.zx = s.zw = s.zy = 0;

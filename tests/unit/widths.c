@@ -231,7 +231,20 @@ static double usual(const maker *m)
 	return sqrt((double)m->depth) * x * w;
 }
 
-/* A requantize or none; then 32 bits, in one row. */
+/* Bits behind the point and a finer bias, as the folding of contractions writes them. */
+static az_value *finer(maker *m, az_value *y, int64_t bits)
+{
+	const az_type *type = az_type_get(m->module->ctx, AZ_I32, 0, NULL);
+	int32_t factor = (int32_t)1 << bits;
+	az_value *args[2] = {y, &az_const_new(m->module, "f", type, &factor, false)->value};
+	type = az_type_get(m->module->ctx, AZ_I32, 1, &y->type->dim[y->type->rank - 1]);
+	args[0] = build(m, AZ_OP_mul, 2, args, NULL, AZ_I32);
+	int64_t most = (int64_t)usual(m) << bits;
+	args[1] = constant(m, "fine", type, -most, most, 1);
+	return args[0] && args[1] ? build(m, AZ_OP_add, 2, args, NULL, AZ_I32) : NULL;
+}
+
+/* A requantize, of finer numbers or not, or none; then 32 bits, in one row. */
 static az_value *follow(maker *m, az_value *y)
 {
 	static const az_elem to[] = {{AZ_KIND_INT, 8}, {AZ_KIND_UINT, 8}, {AZ_KIND_INT, 4},
@@ -244,6 +257,11 @@ static az_value *follow(maker *m, az_value *y)
 		const az_type *type =
 			az_type_get(m->module->ctx, AZ_F32, 1, &y->type->dim[y->type->rank - 1]);
 		double unit = (double)az_elem_max(elem) / usual(m) / 1000;
+		int64_t bits = az_elem_equal(m->acc, AZ_I32) ? pick(m, 0, 8) - 3 : 0;
+		if (bits > 0) {
+			unit = ldexp(unit, -(int)bits);
+			y = finer(m, y, bits);
+		}
 		az_value *args[2] = {y, constant(m, "s", type, 1, 1000, unit)};
 		az_attrs attrs;
 		az_attrs_init(AZ_OP_requantize, &attrs);
