@@ -162,7 +162,15 @@ LLVMValueRef az_expr_lookup(az_emitter *e, const az_op *op, const LLVMValueRef *
 	return out;
 }
 
-/* A comparison that holds is -1 as an integer. */
+/* Are comparisons of vectors bits that arithmetic may be masked by, not numbers? */
+static bool has_masks(const az_emitter *e)
+{
+	return e->target->arch == AZ_ARCH_RISCV64 ||
+	       (e->target->arch == AZ_ARCH_X86_64 && e->target->vector_bytes >= 64);
+}
+
+/* Up from the base by a step for each level reached, masked; or down from the top for each that is not: a
+ * comparison that holds is -1 as an integer. */
 LLVMValueRef az_expr_threshold(az_emitter *e, const az_op *op, const LLVMValueRef *args)
 {
 	const az_attrs_threshold *attr = &op->attr.threshold;
@@ -171,12 +179,20 @@ LLVMValueRef az_expr_threshold(az_emitter *e, const az_op *op, const LLVMValueRe
 		x = LLVMBuildXor(e->b, x, args[AZ_EXPR_FLIP], "");
 	int64_t levels = op->args[1].value->type->dim[0];
 	LLVMTypeRef type = az_type_like(e->i32, x);
+	if (has_masks(e)) {
+		LLVMValueRef y = az_int(e, type, attr->base), step = az_int(e, type, attr->step);
+		for (int64_t i = 0; i < levels; i++) {
+			LLVMValueRef over = az_icmp(e, LLVMIntSGE, x, args[AZ_EXPR_LEVELS + i]);
+			y = az_choose(e, over, LLVMBuildAdd(e->b, y, step, ""), y);
+		}
+		return y;
+	}
 	LLVMValueRef minus = az_int(e, type, 0);
 	for (int64_t i = 0; i < levels; i++) {
-		LLVMValueRef over = az_icmp(e, LLVMIntSGE, x, args[AZ_EXPR_LEVELS + i]);
-		minus = LLVMBuildAdd(e->b, minus, LLVMBuildSExt(e->b, over, type, ""), "");
+		LLVMValueRef under = az_icmp(e, LLVMIntSLT, x, args[AZ_EXPR_LEVELS + i]);
+		minus = LLVMBuildAdd(e->b, minus, LLVMBuildSExt(e->b, under, type, ""), "");
 	}
 	if (attr->step == 2)
 		minus = LLVMBuildAdd(e->b, minus, minus, "");
-	return LLVMBuildSub(e->b, az_int(e, type, attr->base), minus, "");
+	return LLVMBuildAdd(e->b, az_int(e, type, attr->base + attr->step * levels), minus, "");
 }
