@@ -12,6 +12,9 @@
  * Stored is w - lowest value, so that planes need no sign; unpacking takes the zero point away at once. */
 #include "backend/contract.h"
 
+#define LINE_BYTES  64
+#define AHEAD_BYTES 4096
+
 typedef struct plane {
 	uint32_t bits, low; /* the plane holds bits [low, low + bits) of a weight */
 } plane;
@@ -229,6 +232,20 @@ static void emit_turn(az_contract_code *code, const az_patch *p, const turn *t, 
 	}
 }
 
+/* One pixel reads every weight once, and unpacking keeps so many instructions waiting that the processor
+ * looks too short a way ahead: it is told what comes. Past the end it reads nothing. */
+static void prefetch(az_contract_code *code, const az_patch *p, LLVMValueRef at, int64_t bytes)
+{
+	az_emitter *e = code->e;
+	if (p->h * p->w_pixels > 1)
+		return;
+	for (int64_t i = 0; i < bytes; i += LINE_BYTES) {
+		LLVMValueRef args[4] = {az_at_const(e, at, i + AHEAD_BYTES), az_int(e, e->i32, 0),
+			az_int(e, e->i32, 3), az_int(e, e->i32, 1)};
+		az_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4);
+	}
+}
+
 void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc)
 {
 	az_emitter *e = code->e;
@@ -247,6 +264,7 @@ void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLV
 		for (uint32_t i = 0; i < count; i++)
 			acc[i] = loop.carried[i];
 		t.at = az_at(e, p->w, az_mul(e, loop.i, bytes));
+		prefetch(code, p, t.at, bytes);
 		emit_turn(code, p, &t, code->offsets, az_mul(e, loop.i, parts.period), acc);
 		az_loop_end(e, &loop, acc);
 		for (uint32_t i = 0; i < count; i++)
