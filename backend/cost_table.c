@@ -117,6 +117,15 @@ static double seconds(const az_cost_table *table, const char *dot, const az_laye
 	return CALL_SECONDS + (double)units / (rate * 1e9);
 }
 
+/* What requantizing finer numbers, or comparing with levels, adds to a requantize. */
+static double seconds_of_steps(const az_cost_table *table, const char *dot,
+	const az_layer_cost *layer)
+{
+	double rate = layer->steps ? rate_of(table, dot, "epilogue", 8, 0) : 0;
+	double steps = (double)layer->steps * (double)az_type_numel(layer->output);
+	return rate > 0 ? steps / (rate * 1e9) : 0;
+}
+
 bool az_layer_is_slower(const az_layer_cost *layer)
 {
 	return layer->seconds_at8 > 0 && layer->seconds > layer->seconds_at8 * SLOWER;
@@ -133,6 +142,11 @@ void az_cost_estimate(const az_cost_table *table, const az_target *target, az_la
 		int x = l->input_elem.bits, w = l->weight_elem.bits;
 		l->seconds = seconds(table, dot, l, x, w);
 		bool narrow = x <= 8 && w <= 8 && (x < 8 || w < 8) && l->macs > 0 && w > 0;
-		l->seconds_at8 = narrow && l->seconds > 0 ? seconds(table, dot, l, 8, 8) : 0;
+		bool few = narrow || l->output_elem.bits < 8;
+		l->seconds_at8 = few && l->steps + narrow > 0 && l->seconds > 0
+					 ? seconds(table, dot, l, 8, 8)
+					 : 0;
+		if (l->seconds > 0)
+			l->seconds += seconds_of_steps(table, dot, l);
 	}
 }

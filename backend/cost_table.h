@@ -7,7 +7,8 @@
  *
  * kind of dot product (az_dot_name), work, bits of an input, bits of a weight (0: none), and units a nanosecond:
  * multiply-accumulates of conv, row (a product with one row of outputs), depthwise and product (both
- * operands known at run time only), else elements of input or output, whichever has more. Lines that begin
+ * operands known at run time only), steps of epilogue (what each output of a contraction takes besides a
+ * requantize: a factor, a sum, levels), else elements of input or output, whichever has more. Lines that begin
  * with # or / are comments. */
 #ifndef AZ_BACKEND_COST_TABLE_H
 #define AZ_BACKEND_COST_TABLE_H

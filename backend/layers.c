@@ -133,6 +133,23 @@ static const char *scales_of(const az_const *c)
 	return q->group ? "group" : q->count > 1 ? "channel" : "tensor";
 }
 
+/* Steps of a requantize that comparisons replace. */
+#define REQUANTIZE_STEPS 3
+
+/* What the operations on its 32-bit sums take besides a requantize. */
+static uint32_t steps_of(const az_func *func)
+{
+	int64_t steps = 0;
+	for (const az_op *op = func->first; op; op = op->next) {
+		az_elem elem = op->results[0]->type->elem;
+		if ((op->code == AZ_OP_mul || op->code == AZ_OP_add) && az_elem_equal(elem, AZ_I32))
+			steps++;
+		if (op->code == AZ_OP_threshold)
+			steps += 2 * op->args[1].value->type->dim[0] - REQUANTIZE_STEPS;
+	}
+	return (uint32_t)AZ_MAX(steps, 0);
+}
+
 /* --- Layers --------------------------------------------------------------------------------------------- */
 
 /* What a kernel function is about: its contraction, else its first operation that is not element by
@@ -216,6 +233,7 @@ static az_layer_cost layer_of(walk *w, const az_op *call)
 		const az_value *second = az_op_arg(op, 1);
 		add_weights(&layer, call, op);
 		add_shape(&layer, op);
+		layer.steps = steps_of(func);
 		layer.bitops =
 			layer.macs * layer.input_elem.bits * (second ? elem_of(w, second).bits : 1);
 	}

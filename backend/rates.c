@@ -65,9 +65,10 @@ typedef struct meter {
 	az_arena arena; /* of one network */
 	az_text *out;
 	uint64_t done, total;
+	double time; /* of the last layer timed, ns */
 } meter;
 
-/* The last layer's fastest time, per unit of its work, as a row. */
+/* The last layer's fastest time, per unit of its work, as a row; no row for inputs of no bits. */
 static bool add_row(meter *m, az_exec *exec, const az_tensor *in, const char *work, int input_bits,
 	int weight_bits)
 {
@@ -79,6 +80,9 @@ static bool add_row(meter *m, az_exec *exec, const az_tensor *in, const char *wo
 		if (!is || strcmp(is, work) != 0)
 			continue;
 		uint64_t units = layer[i].macs ? layer[i].macs : layer[i].elements;
+		m->time = (double)time[i];
+		if (input_bits == 0)
+			return true;
 		az_text_add(m->out, "COST(%s, %s, %d, %d, %.3g)\n", az_dot_name(m->target->dot),
 			work, input_bits, weight_bits,
 			(double)units / (double)AZ_MAX(time[i], UINT64_C(1)));
@@ -149,6 +153,39 @@ static bool time_float(meter *m, const work_row *row)
 	return time_network(m, text.v, row->work, 32, 32);
 }
 
+/* A short product for many outputs, requantized with or without a factor and a sum before. */
+static bool time_point(meter *m, bool steps)
+{
+	az_text text = {.arena = &m->arena};
+	az_text_add(&text, "adze 1 module \"rates\" stage folded\n\n"
+			   "const @q : f32[] = [0.1]\nconst @s : f32[] = [0.001]\n"
+			   "const @w : i8[64,1,1,64] = splat 1\nconst @b : i32[64] = splat 1\n"
+			   "const @f : i32[] = [8]\nconst @c : i32[64] = splat 3\n\n"
+			   "func @main(%%x: f32[1,28,28,64]) -> (\"y\": u8[1,28,28,64]) {\n"
+			   "  %%0 = quantize %%x, @q : u8[1,28,28,64]\n"
+			   "  %%1 = conv %%0, @w, @b : i32[1,28,28,64]\n");
+	if (steps)
+		az_text_add(&text, "  %%2 = mul %%1, @f : i32[1,28,28,64]\n"
+				   "  %%3 = add %%2, @c : i32[1,28,28,64]\n");
+	az_text_add(&text, "  %%4 = requantize %%%d, @s : u8[1,28,28,64]\n  return %%4\n}\n",
+		steps ? 3 : 1);
+	return time_network(m, text.v, "conv", 0, 0);
+}
+
+/* The rate of such steps: two for each output. */
+static bool time_epilogue(meter *m)
+{
+	if (!time_point(m, false))
+		return false;
+	double plain = m->time;
+	if (!time_point(m, true))
+		return false;
+	if (m->time > plain)
+		az_text_add(m->out, "COST(%s, epilogue, 8, 0, %.3g)\n", az_dot_name(m->target->dot),
+			2.0 * 28 * 28 * 64 / (m->time - plain));
+	return true;
+}
+
 static bool time_other(meter *m, uint32_t i)
 {
 	az_text text = {.arena = &m->arena};
@@ -164,7 +201,7 @@ static bool measure(meter *m)
 {
 	static const int inputs[] = {1, 2, 3, 4, 5, 6, 7, 8, 16};
 	az_arena_mark start = az_arena_mark_get(&m->arena);
-	m->total = AZ_COUNT(contractions) * (AZ_COUNT(inputs) * 8 + 1) + AZ_COUNT(others);
+	m->total = AZ_COUNT(contractions) * (AZ_COUNT(inputs) * 8 + 1) + AZ_COUNT(others) + 2;
 	for (uint32_t c = 0; c < AZ_COUNT(contractions); c++) {
 		for (uint32_t i = 0; i < AZ_COUNT(inputs); i++)
 			for (int w = 8; w >= 1; w--) {
@@ -178,7 +215,7 @@ static bool measure(meter *m)
 	for (uint32_t i = 0; i < AZ_COUNT(others); i++)
 		if (!time_other(m, i))
 			return false;
-	return true;
+	return time_epilogue(m);
 }
 
 bool az_rates_measure(az_ctx *ctx, const az_target *target, az_text *out)

@@ -151,6 +151,12 @@ void az_cost_print_totals(const az_cost *cost)
 /* Why fewer bits may take longer. */
 static const char *slower_reason(const az_layer_cost *l)
 {
+	if (l->steps > 0 && l->weight_elem.bits == 8)
+		return "its results are compared with levels, or get a finer bias";
+	if (l->steps > 0)
+		return "unpacking its weights, and levels or a finer bias for its results, take "
+		       "longer "
+		       "than reading fewer bytes saves";
 	if (l->weight_elem.bits == 8)
 		return "inputs of fewer than 8 bits are computed as bytes or bit by bit";
 	return "unpacking its weights takes longer than reading fewer bytes saves";

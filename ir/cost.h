@@ -36,8 +36,10 @@ typedef struct az_layer_cost {
 	bool code_shared, weights_shared; /* counted for an earlier layer */
 	bool pixels;                      /* a contraction of more than one row of outputs */
 	bool depthwise;
+	uint32_t
+		steps; /* on each output of a contraction of few bits, besides those of a requantize */
 	double seconds; /* by the table of rates; 0: not known */
-	double seconds_at8; /* the same layer with 8-bit weights and inputs; 0: not known, or it is that */
+	double seconds_at8; /* the same layer with 8 bits: weights, inputs, a requantize; 0: not known, or it is that */
 } az_layer_cost;
 
 typedef struct az_cost {

@@ -93,6 +93,46 @@ static void layers(void)
 	az_ctx_free(ctx);
 }
 
+/* What results take besides a requantize has a rate of its own, and names its layer: with 8-bit weights too. */
+static void steps(void)
+{
+	static const char text[] =
+		"adze 1 module \"t\" stage folded\n\n"
+		"const @w : i8[8,1,1,8] = splat 3\nconst @b : i32[8] = splat 1\n"
+		"const @f : i32[] = [16]\nconst @c : i32[8] = [1, 2, 3, 4, 5, 6, 7, 8]\n"
+		"const @l : i32[3,1] = [10, 20, 30]\nconst @s : f32[] = [0.01]\n\n"
+		"func @main(%x: u8[1,12,12,8]) -> (\"y\": u8[1,12,12,8]) {\n"
+		"  %0 = conv %x, @w, @b : i32[1,12,12,8]\n"
+		"  %1 = mul %0, @f : i32[1,12,12,8]\n"
+		"  %2 = add %1, @c : i32[1,12,12,8]\n"
+		"  %3 = requantize %2, @s : u8[1,12,12,8]\n"
+		"  %4 = conv %3, @w, @b : i32[1,12,12,8]\n"
+		"  %5 = threshold %4, @l : u2[1,12,12,8]\n"
+		"  %6 = conv %5, @w, @b : i32[1,12,12,8]\n"
+		"  %7 = requantize %6, @s : u8[1,12,12,8]\n"
+		"  return %7\n}\n";
+	static const az_cost_row row[] = {
+		{"avx2", "conv", 8, 8, 100}, {"avx2", "epilogue", 8, 0, 10}};
+	az_ctx *ctx = az_ctx_new();
+	az_module *module = placed(ctx, text);
+	const az_cost_table table = {AZ_COUNT(row), row, NULL};
+	az_cost_api api = az_backend_cost;
+	api.table = &table;
+	az_cost cost;
+	CU_ASSERT_TRUE_FATAL(api.measure(&api, module, &ctx->arena, &cost));
+	const az_layer_cost *finer = layer_at(&cost, "conv", 0), *few = layer_at(&cost, "conv", 1),
+			    *plain = layer_at(&cost, "conv", 2);
+	CU_ASSERT_EQUAL(finer->steps, 2);
+	CU_ASSERT_EQUAL(few->steps, 3);
+	CU_ASSERT_EQUAL(plain->steps, 0);
+	CU_ASSERT_DOUBLE_EQUAL(few->seconds - few->seconds_at8, 3 * 12 * 12 * 8 / 10.0 * 1e-9,
+		1e-12);
+	CU_ASSERT_TRUE(az_layer_is_slower(few));
+	CU_ASSERT_FALSE(az_layer_is_slower(plain));
+	az_module_free(module);
+	az_ctx_free(ctx);
+}
+
 /* Bytes of the layers are those of the sections, but for what fills up to alignments. */
 static void sums(void)
 {
@@ -197,6 +237,7 @@ static void refused_rates(void)
 
 void test_cost(void)
 {
-	unit_suite("cost", AZ_CASES({"layers", layers}, {"sums", sums}, {"shared", shared},
-				   {"rates from a file", rates}, {"refused rates", refused_rates}));
+	unit_suite("cost",
+		AZ_CASES({"layers", layers}, {"steps", steps}, {"sums", sums}, {"shared", shared},
+			{"rates from a file", rates}, {"refused rates", refused_rates}));
 }
