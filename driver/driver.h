@@ -30,6 +30,7 @@ int az_verb_run(az_job *job);
 int az_verb_verify(az_job *job);
 int az_verb_eval(az_job *job);
 int az_verb_info(az_job *job);
+int az_verb_fit(az_job *job);
 int az_verb_targets(az_job *job);
 int az_verb_ops(az_job *job);
 int az_verb_passes(az_job *job);

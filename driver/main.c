@@ -32,6 +32,11 @@ static const verb_row verbs[] = {
 		"adze eval net.onnx --data=test.npy --labels=labels.npy"},
 	{"info", AZ_VERB_INFO, 1, 1, az_verb_info, "MODEL",
 		"layers, shapes, parameters, multiply-accumulates, bytes", "adze info net.onnx"},
+	/* It reads, calibrates and quantizes as info does. */
+	{"fit", AZ_VERB_FIT | AZ_VERB_INFO, 1, 1, az_verb_fit,
+		"MODEL --flash=SIZE --calib=DATA [--policy=NAME] [-o FILE.adz]",
+		"choose bits and widths under a budget of bytes",
+		"adze fit net.onnx --flash=64KiB --calib=images.npy --calib-labels=labels.npy"},
 	{"targets", AZ_VERB_TARGETS, 0, 0, az_verb_targets, "",
 		"the targets this build compiles for", "adze targets"},
 	{"ops", AZ_VERB_TABLES, 0, 0, az_verb_ops, "",

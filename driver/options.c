@@ -32,6 +32,7 @@ typedef struct option_row {
 #define INFO     AZ_VERB_INFO
 #define TABLES   AZ_VERB_TABLES
 #define TARGETS  AZ_VERB_TARGETS
+#define FIT      AZ_VERB_FIT
 
 static const option_row rows[] = {
 #define OPT(kind, field, name, letter, argument, verbs, help)                                      \

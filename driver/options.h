@@ -45,6 +45,7 @@ enum {
 	AZ_VERB_INFO = 32,
 	AZ_VERB_TABLES = 64,
 	AZ_VERB_TARGETS = 128,
+	AZ_VERB_FIT = 256,
 };
 
 /* Parses argv[0..argc) (the verb's own name left out). Prints what is wrong and returns false. */

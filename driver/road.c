@@ -31,7 +31,7 @@ bool az_job_target(az_job *job)
 static bool open_calibration(az_job *job, const az_module *module)
 {
 	const az_options *o = &job->options;
-	az_data_options options = {0};
+	az_data_options options = {.labels = o->calib_labels};
 	if (!(o->calib || o->data_free) || job->calib)
 		return true;
 	if (!az_job_preprocess(job, &options.preprocess))

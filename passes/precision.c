@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "passes/assign.h"
+
 /* --- What may be asked for ---------------------------------------------------------------------- */
 
 static const char weights_known[] =
@@ -224,6 +226,11 @@ az_precision az_precision_weight(az_precisions *p, const az_op *op)
 		init.elem.bits = (uint8_t)AZ_MAX(p->edges, 2);
 		init.grid = AZ_WEIGHT_AFFINE;
 	}
+	unsigned assigned = az_assigned_bits(p->pass->env->assigned, op->results[0]->name);
+	if (assigned)
+		init = (az_precision){.given = true,
+			.elem = assigned > 1 ? AZ_ELEM(INT, (uint8_t)assigned)
+					     : AZ_ELEM(BIPOLAR, 1)};
 	return decide(p, op, true, init);
 }
 

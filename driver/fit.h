@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of `adze fit` share. A *point* is one network that was tried: a width ratio, the bits of
+ * each layer, what the emitted object takes and what the network gives on the calibration samples. */
+#ifndef AZ_DRIVER_FIT_H
+#define AZ_DRIVER_FIT_H
+
+#include "driver/driver.h"
+#include "passes/assign.h"
+
+typedef struct az_fit_layer {
+	const char *name, *op, *kernel;
+	unsigned bits;
+	uint64_t channels; /* of its result */
+	uint64_t weight_bytes, constant_bytes, code_bytes;
+	double seconds; /* by the table of rates; 0: not known */
+} az_fit_layer;
+
+/* A value in the arena, from the call that makes it to the last that reads it. */
+typedef struct az_fit_value {
+	const char *name;
+	uint64_t at, size_bytes;
+	uint32_t first, last;
+} az_fit_value;
+
+typedef struct az_fit_point {
+	double ratio;
+	const char *policy;
+	uint64_t text_bytes, rodata_bytes, weight_bytes, ram_bytes, arena_bytes, macs, bitops;
+	double seconds;      /* by the table of rates; of the layers whose time is known */
+	double measured;     /* seconds of one run on this machine; 0: not measured */
+	double top1;         /* percent on the labelled samples; NAN without labels */
+	double sqnr;         /* dB of the first output against the float network */
+	double mean_squared; /* error of a reconstruction; NAN where the output is not like the input */
+	bool fits,
+		slower; /* within every budget; slower than the 8-bit network under --never-slower */
+	bool compact;   /* kernels of little code */
+	bool chosen;
+	az_assignment bits;
+	uint32_t layer_count;
+	const az_fit_layer *layer;
+	uint32_t value_count;
+	const az_fit_value *value;
+} az_fit_point;
+
+typedef struct az_fit {
+	az_job *job;
+	az_module *base;                   /* canonical, float */
+	az_stream *data;                   /* the calibration samples, labels and all */
+	uint64_t flash, ram, macs, bitops; /* budgets; 0: none */
+	float **reference;                 /* by sample: the float network's first output */
+	double energy;                     /* sum of its squares */
+	double float_top1, float_mean_squared;
+	az_fit_point full; /* the network with 8 bits everywhere and all its channels */
+	AZ_VEC(az_fit_point) points;
+	struct az_fit_journal *journal;
+	bool probing; /* only sizes are asked for: narrowing need not be good */
+} az_fit;
+
+/* What is left of the road behind a folded network. */
+#define AZ_FIT_TO_PLACED(options)                                                                  \
+	"widen-activations,select-kernels" options ",pack-weights,plan-memory"
+
+/* driver/fit_point.c */
+/* The float network's outputs. Reports. */
+bool az_fit_reference(az_fit *fit);
+/* Makes the network of a point: canonical base, narrowed, calibrated, bits assigned (flash 0: 8 bits
+ * everywhere), rounded, quantized, folded. NULL after reporting, or with *too_small set silently when no bits
+ * fit; point->bits is filled in. */
+az_module *az_fit_network(az_fit *fit, az_fit_point *point, uint64_t flash, bool *too_small);
+/* Emits and measures; runs over the samples. The module is at stage folded and stays so. */
+bool az_fit_measure(az_fit *fit, az_module *module, az_fit_point *point);
+bool az_fit_evaluate(az_fit *fit, az_module *module, az_fit_point *point);
+/* Is a better than b, both measured? */
+bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b);
+
+/* driver/fit_search.c: tries points until the budgets are used well. Reports; *smallest is the least
+ * .text + .rodata that was found when nothing fits. */
+bool az_fit_search(az_fit *fit, az_fit_point **best, uint64_t *smallest);
+
+/* driver/fit_journal.c: what was measured, line by line, so that an interrupted search goes on. A file of
+ * another search is begun anew. */
+bool az_fit_journal_open(az_fit *fit, const char *path);
+/* A point of this ratio and policy that was measured before: fills it in and returns true. */
+bool az_fit_journal_find(az_fit *fit, az_fit_point *point);
+void az_fit_journal_add(az_fit *fit, const az_fit_point *point);
+/* Losses known for a policy go into the assignment, and new ones come back through it. */
+void az_fit_journal_losses(az_fit *fit, const char *policy, az_assignment *bits);
+void az_fit_journal_close(az_fit *fit, bool done); /* done: the file goes */
+
+/* driver/fit_report.c */
+json_object *az_fit_json(const az_fit *fit, const az_fit_point *best);
+void az_fit_print(const az_fit *fit, const az_fit_point *best);
+
+#endif

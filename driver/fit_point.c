@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One point of a fit: making the network, emitting it, running it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "driver/fit.h"
+#include "passes/manager.h"
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* --- Making it ----------------------------------------------------------------------------------- */
+
+static bool run_passes(az_fit *fit, az_module *module, az_assignment *bits, const char *text)
+{
+	az_job *job = fit->job;
+	az_pass_env env = {.exec = &az_backend_jit,
+		.calib = fit->data,
+		.cost = &az_backend_cost,
+		.recipe = job->options.recipe ? &job->recipe : NULL,
+		.backend = az_backend_pass,
+		.backend_data = (void *)(uintptr_t)job->target,
+		.assigned = bits};
+	az_pipeline pipeline;
+	return az_parse_pipeline(job->ctx, &job->arena, "pipeline", text, &pipeline) &&
+	       az_pipeline_run(module, &pipeline, &env);
+}
+
+/* The options that all quantizing passes share, with those of one pass before them: "{a=1,b=2}". */
+static char *with_options(const az_fit *fit, const char *own)
+{
+	const az_options *o = &fit->job->options;
+	az_text text = {.arena = &fit->job->arena};
+	az_text_add(&text, "{%s", own);
+	if (o->acts)
+		az_text_add(&text, "%sacts=%s", *own ? "," : "", o->acts);
+	az_text_add(&text, "}");
+	return strcmp(text.v, "{}") == 0 ? "" : text.v;
+}
+
+static char *range_option(const az_fit *fit)
+{
+	const char *range = fit->job->options.range;
+	const char *number = range ? strchr(range, '=') : NULL;
+	if (!range)
+		return "";
+	return az_arena_printf(&fit->job->arena, "method=%.*s%s%s", (int)strcspn(range, "="), range,
+		number ? ",percent" : "", number ? number : "");
+}
+
+static char *pipeline_of(const az_fit *fit, const az_fit_point *point, uint64_t flash)
+{
+	const az_options *o = &fit->job->options;
+	az_text text = {.arena = &fit->job->arena};
+	const char *importance = fit->probing    ? "magnitude,reconstruct=false"
+				 : o->importance ? o->importance
+						 : "activation";
+	if (point->ratio != 1)
+		az_text_add(&text, "rescale-widths{ratio=%.6g,multiple=%lld,importance=%s},",
+			point->ratio, (long long)(o->multiple.set ? o->multiple.v : 1), importance);
+	az_text_add(&text, "calibrate%s", with_options(fit, range_option(fit)));
+	if (flash) {
+		char *own = az_arena_printf(&fit->job->arena,
+			"flash=%llu,policy=%s,least=%lld,most=%lld%s", (unsigned long long)flash,
+			point->policy, (long long)(o->least.set ? o->least.v : 2),
+			(long long)(o->most.set ? o->most.v : 8), point->compact ? ",size" : "");
+		az_text_add(&text, ",assign-bits%s", with_options(fit, own));
+	}
+	return text.v;
+}
+
+/* Rounding by GPTQ unless another method is asked for: it costs seconds and gains points. */
+static char *quantize_text(const az_fit *fit)
+{
+	const az_options *o = &fit->job->options;
+	const char *method = fit->probing ? "nearest" : o->round ? o->round : "gptq";
+	char *own = az_arena_printf(&fit->job->arena, "method=%s%s", method,
+		o->correct_bias && !fit->probing ? ",bias" : "");
+	return az_arena_printf(&fit->job->arena,
+		"round-weights%s,insert-quantizers%s,fold-quantizers", with_options(fit, own),
+		with_options(fit, ""));
+}
+
+/* Messages of a budget that is too small are for the search to tell, with what it found out. */
+typedef struct muted {
+	void (*handler)(void *data, az_ctx *ctx, const az_message *message);
+	az_assignment *bits;
+} muted;
+
+static void mute(void *data, az_ctx *ctx, const az_message *message)
+{
+	muted *m = data;
+	if (!m->bits->too_small && m->handler)
+		m->handler(NULL, ctx, message);
+}
+
+static bool assign(az_fit *fit, az_module *module, az_fit_point *point, uint64_t flash)
+{
+	az_ctx *ctx = fit->job->ctx;
+	muted m = {ctx->diag.handler, &point->bits};
+	void *data = ctx->diag.handler_data;
+	uint32_t errors = ctx->diag.error_count;
+	ctx->diag.handler = mute;
+	ctx->diag.handler_data = &m;
+	bool ok = run_passes(fit, module, &point->bits, pipeline_of(fit, point, flash));
+	ctx->diag.handler = m.handler;
+	ctx->diag.handler_data = data;
+	if (point->bits.too_small)
+		ctx->diag.error_count = errors;
+	return ok;
+}
+
+az_module *az_fit_network(az_fit *fit, az_fit_point *point, uint64_t flash, bool *too_small)
+{
+	az_module *module = az_module_clone(fit->base, true);
+	bool known = point->bits.list.count > 0;
+	point->bits.arena = &fit->job->arena;
+	*too_small = false;
+	bool ok = known ? run_passes(fit, module, &point->bits, pipeline_of(fit, point, 0))
+			: assign(fit, module, point, flash);
+	if (ok && run_passes(fit, module, &point->bits, quantize_text(fit)))
+		return module;
+	*too_small = point->bits.too_small;
+	az_module_free(module);
+	return NULL;
+}
+
+/* --- Emitting it --------------------------------------------------------------------------------- */
+
+static uint64_t last_dim(const az_type *type)
+{
+	return type->rank ? (uint64_t)type->dim[type->rank - 1] : 1;
+}
+
+static void note_layers(az_fit *fit, const az_cost *cost, az_fit_point *point)
+{
+	az_fit_layer *layer = az_new_array(&fit->job->arena, az_fit_layer, cost->layer_count + 1u);
+	for (uint32_t i = 0; i < cost->layer_count; i++) {
+		const az_layer_cost *c = &cost->layer[i];
+		layer[i] = (az_fit_layer){.name = c->name,
+			.op = c->op,
+			.kernel = c->kernel,
+			.bits = c->weight_elem.bits,
+			.channels = last_dim(c->output),
+			.weight_bytes = c->weight_bytes,
+			.constant_bytes = c->constant_bytes,
+			.code_bytes = c->code_bytes,
+			.seconds = c->seconds};
+	}
+	point->layer = layer;
+	point->layer_count = cost->layer_count;
+}
+
+/* When each value of the arena is alive, in steps of main's operations. */
+static void note_arena(az_fit *fit, const az_module *module, az_fit_point *point)
+{
+	const az_func *main = az_module_main(module);
+	uint32_t *step = az_new_array(&fit->job->arena, uint32_t, main->value_count + 1u);
+	uint32_t *last = az_new_array(&fit->job->arena, uint32_t, main->value_count + 1u);
+	uint32_t at = 0;
+	for (const az_op *op = main->first; op; op = op->next, at++) {
+		for (uint32_t i = 0; i < op->arg_count; i++) {
+			if (op->args[i].value && !az_value_is_const(op->args[i].value))
+				last[op->args[i].value->id] = at;
+		}
+		for (uint32_t i = 0; i < op->result_count; i++)
+			step[op->results[i]->id] = last[op->results[i]->id] = at;
+	}
+	az_fit_value *v = az_new_array(&fit->job->arena, az_fit_value, main->value_count + 1u);
+	for (const az_op *op = main->first; op; op = op->next) {
+		for (uint32_t i = 0; i < op->result_count; i++) {
+			const az_value *r = op->results[i];
+			if (r->at < 0)
+				continue;
+			v[point->value_count++] = (az_fit_value){.name = r->name,
+				.at = (uint64_t)r->at,
+				.size_bytes = az_type_size(r->type),
+				.first = step[r->id],
+				.last = last[r->id]};
+		}
+	}
+	point->value = v;
+}
+
+static bool measure_placed(az_fit *fit, az_module *placed, az_fit_point *point)
+{
+	const char *text = point->compact ? AZ_FIT_TO_PLACED("{size}") : AZ_FIT_TO_PLACED("");
+	az_cost cost;
+	if (!run_passes(fit, placed, NULL, text) ||
+		!az_backend_cost.measure(&az_backend_cost, placed, &fit->job->arena, &cost))
+		return false;
+	point->text_bytes = cost.text_bytes;
+	point->rodata_bytes = cost.rodata_bytes;
+	point->weight_bytes = cost.weight_bytes;
+	point->arena_bytes = cost.arena_bytes;
+	point->ram_bytes = cost.arena_bytes + cost.data_bytes + cost.bss_bytes + cost.stack_bytes;
+	point->macs = cost.macs;
+	point->bitops = cost.bitops;
+	point->seconds = cost.seconds;
+	note_layers(fit, &cost, point);
+	note_arena(fit, placed, point);
+	return true;
+}
+
+bool az_fit_measure(az_fit *fit, az_module *module, az_fit_point *point)
+{
+	az_module *placed = az_module_clone(module, true);
+	AZ_GUARD(fit->job->ctx, {
+		az_module_free(placed);
+		return false;
+	});
+	bool ok = measure_placed(fit, placed, point);
+	AZ_UNGUARD(fit->job->ctx);
+	az_module_free(placed);
+	return ok;
+}
+
+/* --- Running it ---------------------------------------------------------------------------------- */
+
+typedef struct tally {
+	uint64_t labelled, right;
+	double error, rebuilt, elements;
+} tally;
+
+static bool is_right(const az_tensor *out, int64_t label)
+{
+	int64_t n = az_type_numel(out->type), best = 0;
+	for (int64_t i = 1; i < n; i++) {
+		if (az_tensor_get(out, (uint64_t)i) > az_tensor_get(out, (uint64_t)best))
+			best = i;
+	}
+	return best == label;
+}
+
+static bool count_sample(az_fit *fit, uint64_t i, const az_tensor *in, const az_tensor *out,
+	tally *t)
+{
+	int64_t label = fit->data->label ? fit->data->label(fit->data->data, i) : -1;
+	int64_t n = az_type_numel(out->type);
+	const float *y = out->data;
+	if (label >= 0) {
+		label += fit->job->options.label_offset.v;
+		if (label < 0 || label >= n)
+			return az_error(fit->job->ctx, AZ_LOC_NONE,
+				"sample %llu is of class %lld (label and --label-offset), the "
+				"network has %lld",
+				(unsigned long long)i, (long long)label, (long long)n);
+		t->labelled++;
+		t->right += is_right(out, label);
+	}
+	for (int64_t k = 0; k < n; k++) {
+		double d = (double)y[k] - (double)fit->reference[i][k];
+		t->error += d * d;
+	}
+	for (int64_t k = 0; in->type == out->type && k < n; k++) {
+		double d = (double)y[k] - (double)((const float *)in->data)[k];
+		t->rebuilt += d * d;
+		t->elements++;
+	}
+	return true;
+}
+
+/* `store`: the outputs become the reference. */
+static bool run_samples(az_fit *fit, az_runner *runner, bool store, tally *t)
+{
+	az_job *job = fit->job;
+	az_tensor *in = az_job_tensors(job, runner->main, false);
+	az_tensor *out = az_job_tensors(job, runner->main, true);
+	int64_t n = az_type_numel(out[0].type);
+	for (uint64_t i = 0; i < fit->data->count; i++) {
+		az_ctx_progress(job->ctx, "fit: running", i, fit->data->count);
+		if (!fit->data->get(fit->data->data, i, in) ||
+			!runner->api->run(runner->exec, in, out))
+			return false;
+		const float *y = out[0].data;
+		if (store) {
+			memcpy(fit->reference[i], y, (size_t)n * sizeof *y);
+			for (int64_t k = 0; k < n; k++)
+				fit->energy += (double)y[k] * (double)y[k];
+		}
+		if (!count_sample(fit, i, &in[0], &out[0], t))
+			return false;
+	}
+	az_ctx_progress(job->ctx, "fit: running", fit->data->count, fit->data->count);
+	return true;
+}
+
+static double percent(const tally *t)
+{
+	return t->labelled ? 100.0 * (double)t->right / (double)t->labelled : (double)NAN;
+}
+
+static double mean_squared(const tally *t)
+{
+	return t->elements > 0 ? t->rebuilt / t->elements : (double)NAN;
+}
+
+bool az_fit_reference(az_fit *fit)
+{
+	az_job *job = fit->job;
+	const az_func *main = az_module_main(fit->base);
+	az_runner runner;
+	tally t = {0};
+	if (!main->results.count ||
+		!az_elem_equal(main->results.v[0].use->value->type->elem, AZ_F32))
+		return az_error(job->ctx, AZ_LOC_NONE,
+			"fit compares the first output, which must be f32");
+	if (fit->data->label && main->params.v[0]->type->rank &&
+		main->params.v[0]->type->dim[0] > 1)
+		return az_error(job->ctx, AZ_LOC_NONE,
+			"accuracy needs a network of batch 1, this one has batch %lld",
+			(long long)main->params.v[0]->type->dim[0]);
+	size_t size = az_type_size(main->results.v[0].use->value->type);
+	fit->reference = az_new_array(&job->arena, float *, fit->data->count + 1);
+	for (uint64_t i = 0; i < fit->data->count; i++)
+		fit->reference[i] = az_arena_alloc(&job->arena, size + 1, 64);
+	az_module *plain = az_module_clone(fit->base, true);
+	plain->done.count = 0;
+	bool ok = az_runner_open(&runner, job, plain, false) && run_samples(fit, &runner, true, &t);
+	az_runner_close(&runner);
+	az_module_free(plain);
+	fit->float_top1 = percent(&t);
+	fit->float_mean_squared = mean_squared(&t);
+	return ok;
+}
+
+/* The fastest of several runs, on the last sample. */
+static bool measure_time(az_fit *fit, az_runner *runner, double *seconds)
+{
+	az_tensor *in = az_job_tensors(fit->job, runner->main, false);
+	az_tensor *out = az_job_tensors(fit->job, runner->main, true);
+	*seconds = INFINITY;
+	if (!fit->data->get(fit->data->data, 0, in))
+		return false;
+	for (double begin = now(); now() - begin < 0.2;) {
+		double start = now();
+		if (!runner->api->run(runner->exec, in, out))
+			return false;
+		*seconds = fmin(*seconds, now() - start);
+	}
+	return true;
+}
+
+bool az_fit_evaluate(az_fit *fit, az_module *module, az_fit_point *point)
+{
+	az_runner runner;
+	tally t = {0};
+	bool ok = az_runner_open(&runner, fit->job, module, false) &&
+		  run_samples(fit, &runner, false, &t) &&
+		  (!fit->job->options.never_slower || measure_time(fit, &runner, &point->measured));
+	az_runner_close(&runner);
+	point->top1 = percent(&t);
+	point->mean_squared = mean_squared(&t);
+	point->sqnr = 10 * log10(fmax(fit->energy, 1e-30) / fmax(t.error, 1e-30));
+	return ok;
+}
+
+bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b)
+{
+	bool labels = fit->data->label && !isnan(a->top1) && !isnan(b->top1);
+	if (labels && a->top1 != b->top1)
+		return a->top1 > b->top1;
+	if (a->sqnr != b->sqnr)
+		return a->sqnr > b->sqnr;
+	return a->text_bytes + a->rodata_bytes < b->text_bytes + b->rodata_bytes;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * assign-bits: chooses how many bits the weights of each layer get, so that the emitted object's .text and
+ * .rodata together take at most `flash` bytes. Nothing in the network changes: the choice goes to
+ * az_pass_env.assigned, which round-weights and insert-quantizers read.
+ *
+ * What each layer loses at each width comes from the policy (bit_loss.c); the choice that loses least is an
+ * exact multiple-choice knapsack over packed weight bytes. Code and other constants depend on the widths as
+ * well, so the object is emitted and measured, the room for weights corrected, and the choice made again;
+ * what room is left is then filled layer by layer, each step emitted. uniform: the same width for all.
+ *
+ * Requires: stage canonical, calibrate, env->cost, env->backend, env->assigned. Guarantees: the size fits, or
+ * the pass fails with the smallest size there is. Terminates: the room shrinks with every correction, and
+ * every filling step adds a bit somewhere. */
+#include <string.h>
+
+#include "passes/assign.h"
+#include "passes/knapsack.h"
+
+#define CORRECTIONS 8
+
+static const char to_placed[] =
+	"fold-quantizers,widen-activations,select-kernels%s,pack-weights,plan-memory";
+
+typedef struct search {
+	az_pass_ctx *pass;
+	az_bit_layers layers;
+	uint64_t flash;
+	uint8_t least, most;
+	uint8_t *bits; /* by layer: the choice under way */
+	uint64_t size; /* measured, of bits */
+} search;
+
+static uint64_t packed(const search *s, uint32_t layer, unsigned bits)
+{
+	return (s->layers.weights[layer] * bits + 7) / 8;
+}
+
+static void to_assignment(const search *s, const uint8_t *bits, az_assignment *out)
+{
+	for (uint32_t i = 0; i < s->layers.count; i++)
+		az_assign(out, s->layers.op[i]->results[0]->name, bits[i]);
+}
+
+/* The module goes whatever happens. */
+static bool measure_once(az_pass_ctx *pass, az_module *module, az_cost *cost)
+{
+	const az_cost_api *api = pass->env->cost;
+	AZ_GUARD(pass->ctx, {
+		az_module_free(module);
+		return false;
+	});
+	bool ok = api->measure(api, module, &pass->scratch, cost);
+	AZ_UNGUARD(pass->ctx);
+	az_module_free(module);
+	return ok;
+}
+
+/* Emits the network with these bits: bytes of .text and .rodata. */
+static bool measure(search *s, const uint8_t *bits, uint64_t *size)
+{
+	az_pass_ctx *pass = s->pass;
+	az_arena_mark mark = az_arena_mark_get(&pass->scratch);
+	az_assignment trial = {.arena = &pass->scratch};
+	az_cost cost;
+	to_assignment(s, bits, &trial);
+	az_ctx_progress(pass->ctx, "assign-bits: objects", ++pass->env->assigned->emitted, 0);
+	const char *tail = az_arena_printf(&pass->scratch, to_placed,
+		az_pass_flag(pass, "size") ? "{size}" : "");
+	az_module *module = az_trial(pass, &trial, tail);
+	bool ok = module && measure_once(pass, module, &cost);
+	if (ok)
+		*size = cost.text_bytes + cost.rodata_bytes;
+	az_arena_reset(&pass->scratch, mark);
+	return ok;
+}
+
+static bool measure_uniform(search *s, uint8_t bits)
+{
+	memset(s->bits, bits, s->layers.count);
+	return measure(s, s->bits, &s->size);
+}
+
+static bool refuse(search *s)
+{
+	az_pass_ctx *pass = s->pass;
+	uint32_t heaviest = 0;
+	for (uint32_t i = 1; i < s->layers.count; i++) {
+		if (s->layers.weights[i] > s->layers.weights[heaviest])
+			heaviest = i;
+	}
+	pass->env->assigned->too_small = true;
+	pass->env->assigned->size_bytes = s->size;
+	if (!s->layers.count)
+		return az_error(pass->ctx, pass->step->loc,
+			"assign-bits: no layer has weights, and the object takes %llu bytes, more "
+			"than %llu",
+			(unsigned long long)s->size, (unsigned long long)s->flash);
+	return az_error(pass->ctx, pass->step->loc,
+		"assign-bits: %llu bytes are too few: with %u bits everywhere the object takes "
+		"%llu "
+		"bytes, the most of them (%llu) for the weights of \"%s\"",
+		(unsigned long long)s->flash, s->least, (unsigned long long)s->size,
+		(unsigned long long)packed(s, heaviest, s->least),
+		s->layers.op[heaviest]->loc.node ? s->layers.op[heaviest]->loc.node
+						 : s->layers.op[heaviest]->results[0]->name);
+}
+
+/* --- Uniform ------------------------------------------------------------------------------------ */
+
+static bool choose_uniform(search *s)
+{
+	for (uint8_t b = s->most; b >= s->least; b--) {
+		if (!measure_uniform(s, b))
+			return false;
+		if (s->size <= s->flash)
+			return true;
+	}
+	return refuse(s);
+}
+
+/* --- By loss ------------------------------------------------------------------------------------ */
+
+static double loss_at(const search *s, uint32_t layer, unsigned bits)
+{
+	const az_assignment *a = s->pass->env->assigned;
+	return az_assigned_loss(a, s->layers.op[layer]->results[0]->name)->loss[bits];
+}
+
+/* The best choice whose packed weights take at most `room` bytes; false: there is none. */
+static bool pack(search *s, uint64_t room)
+{
+	az_arena *arena = &s->pass->scratch;
+	uint32_t count = s->layers.count, widths = s->most - s->least + 1u;
+	az_knapsack_class *classes = az_new_array(arena, az_knapsack_class, count + 1u);
+	uint32_t *chosen = az_new_array(arena, uint32_t, count + 1u);
+	for (uint32_t i = 0; i < count; i++) {
+		az_knapsack_item *item = az_new_array(arena, az_knapsack_item, widths);
+		for (uint32_t k = 0; k < widths; k++)
+			item[k] = (az_knapsack_item){
+				packed(s, i, s->least + k), loss_at(s, i, s->least + k)};
+		classes[i] = (az_knapsack_class){widths, item};
+	}
+	if (!az_knapsack(arena, count, classes, room, chosen))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		s->bits[i] = (uint8_t)(s->least + chosen[i]);
+	return true;
+}
+
+/* s->bits is all least, s->size its size: widens what the knapsack says, until it fits. */
+static bool choose_by_loss(search *s)
+{
+	uint64_t weights = 0;
+	for (uint32_t i = 0; i < s->layers.count; i++)
+		weights += packed(s, i, s->least);
+	uint64_t room = weights + (s->flash - s->size);
+	for (int i = 0; i < CORRECTIONS; i++) {
+		az_arena_mark mark = az_arena_mark_get(&s->pass->scratch);
+		bool packs = pack(s, room);
+		az_arena_reset(&s->pass->scratch, mark);
+		if (!packs)
+			break;
+		if (!measure(s, s->bits, &s->size))
+			return false;
+		if (s->size <= s->flash)
+			return true;
+		room -= AZ_MIN(room, s->size - s->flash);
+	}
+	/* Narrow layers with large code: the smallest choice is known to fit. */
+	return measure_uniform(s, s->least);
+}
+
+/* The raise that gains most per byte among those that may fit and were not tried; count: none. */
+static uint32_t best_raise(const search *s, const uint8_t *tried)
+{
+	uint32_t best = s->layers.count;
+	double most = -1;
+	for (uint32_t i = 0; i < s->layers.count; i++) {
+		if (s->bits[i] >= s->most || tried[i] > s->bits[i])
+			continue;
+		uint64_t more = packed(s, i, s->bits[i] + 1u) - packed(s, i, s->bits[i]);
+		double gain = (loss_at(s, i, s->bits[i]) - loss_at(s, i, s->bits[i] + 1u)) /
+			      (double)(more + 1);
+		if (s->size + more <= s->flash && gain > most) {
+			most = gain;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static bool fill(search *s)
+{
+	/* By layer: the width that did not fit. */
+	uint8_t *tried = az_new_array(&s->pass->scratch, uint8_t, s->layers.count + 1u);
+	for (uint32_t i; (i = best_raise(s, tried)) < s->layers.count;) {
+		uint64_t size;
+		s->bits[i]++;
+		if (!measure(s, s->bits, &size))
+			return false;
+		if (size <= s->flash) {
+			s->size = size;
+			continue;
+		}
+		tried[i] = s->bits[i]--;
+	}
+	return true;
+}
+
+static bool choose(search *s, const char *policy)
+{
+	if (strcmp(policy, "uniform") == 0)
+		return choose_uniform(s);
+	if (!measure_uniform(s, s->most) || s->size <= s->flash)
+		return s->size != 0;
+	if (!measure_uniform(s, s->least))
+		return false;
+	if (s->size > s->flash)
+		return refuse(s);
+	return az_bit_losses(s->pass, &s->layers, policy, az_pass_int(s->pass, "samples")) &&
+	       choose_by_loss(s) && fill(s);
+}
+
+bool az_pass_assign_bits(az_pass_ctx *pass)
+{
+	const az_pass_env *env = pass->env;
+	int64_t least = az_pass_int(pass, "least"), most = az_pass_int(pass, "most");
+	search s = {.pass = pass, .flash = (uint64_t)az_pass_int(pass, "flash")};
+	if (!env->assigned || !env->cost || !env->backend)
+		return az_error(pass->ctx, pass->step->loc,
+			"assign-bits: nobody here takes the choice; use `adze fit`");
+	if (least < 1 || most > AZ_BITS_MOST || least > most)
+		return az_error(pass->ctx, pass->step->loc,
+			"assign-bits: least = %lld and most = %lld must be 1 to 8, least first",
+			(long long)least, (long long)most);
+	if (!s.flash)
+		return az_error(pass->ctx, pass->step->loc,
+			"assign-bits: flash = 0 leaves no room for anything");
+	s.least = (uint8_t)least;
+	s.most = (uint8_t)most;
+	az_bit_layers_of(pass->module, &pass->scratch, &s.layers);
+	s.bits = az_new_array(&pass->scratch, uint8_t, s.layers.count + 1u);
+	if (!choose(&s, az_pass_word(pass, "policy")))
+		return false;
+	to_assignment(&s, s.bits, env->assigned);
+	env->assigned->size_bytes = s.size;
+	return true;
+}
