@@ -72,6 +72,8 @@ bool az_job_inputs(az_job *job, const az_func *main, uint32_t count, const char 
 /* driver/report.c */
 void az_report_attach(az_ctx *ctx);      /* diagnostics and progress to stderr */
 void az_print_json(json_object *object); /* prints and releases */
+/* As az_print_json prints it; belongs to the object. */
+const char *az_json_text(json_object *object);
 void az_print_top(const az_tensor *output, int64_t row, int64_t count, char *const *labels,
 	uint64_t label_count);
 /* Indices of the k largest of n values, ties to the lowest index. */

@@ -91,5 +91,7 @@ void az_fit_journal_close(az_fit *fit, bool done); /* done: the file goes */
 /* driver/fit_report.c */
 json_object *az_fit_json(const az_fit *fit, const az_fit_point *best);
 void az_fit_print(const az_fit *fit, const az_fit_point *best);
+/* driver/fit_page.c: the same as one page of HTML that needs nothing else. Reports. */
+bool az_fit_page(const az_fit *fit, const az_fit_point *best, const char *path);
 
 #endif

@@ -37,10 +37,15 @@ void az_report_attach(az_ctx *ctx)
 		ctx->progress = print_progress;
 }
 
+const char *az_json_text(json_object *object)
+{
+	return json_object_to_json_string_ext(object,
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
 void az_print_json(json_object *object)
 {
-	puts(json_object_to_json_string_ext(object,
-		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(az_json_text(object));
 	json_object_put(object);
 }
 

@@ -199,7 +199,7 @@ static void explain_refusal(const az_fit *fit, uint64_t smallest)
 	}
 }
 
-static void tell(az_fit *fit, const az_fit_point *best)
+static bool tell(az_fit *fit, const az_fit_point *best)
 {
 	az_job *job = fit->job;
 	if (job->options.json)
@@ -208,6 +208,7 @@ static void tell(az_fit *fit, const az_fit_point *best)
 		az_fit_print(fit, best);
 	if (best && !job->options.json)
 		printf("%s\n", output_path(job));
+	return !job->options.page || az_fit_page(fit, best, job->options.page);
 }
 
 static int fit_budgets(az_fit *fit)
@@ -223,7 +224,8 @@ static int fit_budgets(az_fit *fit)
 		return AZ_EXIT_REFUSED;
 	if (!best)
 		explain_refusal(fit, smallest);
-	tell(fit, best);
+	if (!tell(fit, best))
+		return AZ_EXIT_REFUSED;
 	az_fit_journal_close(fit, true);
 	return best ? AZ_EXIT_DONE : AZ_EXIT_BUDGET;
 }

@@ -62,4 +62,40 @@ refuses 1 "wants a size" $model "${data[@]}" --flash=much
 refuses 1 "there is no policy" $model "${data[@]}" --flash=60% --policy=luck
 refuses 2 "wants --calib-labels" $model "${data[@]}" --flash=60% --label-offset=1
 refuses 3 "the smallest found takes" $model "${data[@]}" --flash=900
+# The page: whole, reads nothing from elsewhere, its numbers are those of --json, whatever things are called.
+page_of() { # page_of CODE FILE MODEL OPTIONS...: FILE.html beside FILE.json
+	local code=$1 out=$2 got
+	shift 2
+	"$ADZE" fit "$@" "${data[@]}" --round=nearest -o "$out.adz" --json --report="$out.html" \
+		>"$out.json" 2>"$work/said"
+	got=$?
+	[ $got = "$code" ] || fail "page of fit $*: exit $got, wanted $code: $(cat "$work/said")"
+	sed -n '/<script type="application\/json"/,/<\/script>/p' "$out.html" |
+		sed 's/^.*id="numbers">//; s/<\/script>$//; s/\\u003c/</g' >"$work/numbers.json"
+	same "page of fit $*" "$work/numbers.json" "$out.json"
+	[ "$(tail -n 1 "$out.html")" = "</html>" ] || fail "page of fit $*: cut off"
+	[ "$(grep -o '</script' "$out.html" | wc -l)" = 2 ] || fail "page of fit $*: not two scripts"
+	! grep -nE '(src|href)=|url\(|@import|fetch\(|XMLHttpRequest|innerHTML|@NUMBERS@' "$out.html" ||
+		fail "page of fit $*: would read or run something else"
+	grep -q "default-src 'none'" "$out.html" || fail "page of fit $*: does not forbid to fetch"
+}
+
+drawn() { # drawn FILE DRAWINGS: what a browser makes of FILE.html, where there is one
+	local dom
+	command -v chromium >/dev/null || return 0
+	dom=$(timeout 120 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/browser" \
+		--enable-logging=stderr --v=0 --window-size=400,2000 --dump-dom "file://$1.html" 2>"$work/said")
+	[ -n "$dom" ] || { echo "skipped drawings: chromium does not run here"; return 0; }
+	! grep -i "CONSOLE" "$work/said" || fail "$(basename "$1").html: the browser complains"
+	[ "$(grep -o '<desc' <<<"$dom" | wc -l)" = "$2" ] || fail "$(basename "$1").html: not $2 drawings"
+}
+odd="$work/a<!--<script>&lt;b.onnx"
+cp $model "$odd"
+page_of 0 "$work/page" "$odd" --flash=60%
+grep -q '<!--<script' "$work/page.html" && fail "page: a name opens a script"
+drawn "$work/page" 5
+page_of 3 "$work/refused" $model --flash=900
+drawn "$work/refused" 4
+rm -f "$work/refused".*
+refuses 1 "nowhere/page.html" $model "${data[@]}" --flash=900 --report=$work/nowhere/page.html
 finish
