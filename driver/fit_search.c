@@ -172,16 +172,16 @@ static bool search_uniform(az_fit *fit, double most, bool compact, uint64_t *sma
 	return true;
 }
 
-/* Where b bits everywhere would meet the budget, roughly. */
-static uint32_t aligned_ratios(const az_fit *fit, double most, double *ratio)
+/* Where b bits everywhere would meet the budget, roughly; `full` has 8 bits and the largest ratio. */
+static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, double *ratio)
 {
 	static const unsigned widths[] = {8, 6, 5, 4, 3, 2};
-	uint64_t weights = fit->full.weight_bytes, rest = size_of(&fit->full) - weights;
+	uint64_t weights = full->weight_bytes, rest = size_of(full) - weights;
 	uint32_t count = 0;
-	ratio[count++] = most;
+	ratio[count++] = full->ratio;
 	for (size_t i = AZ_COUNT(widths); fit->flash > rest && i-- > 0;) {
 		double room = (double)(fit->flash - rest) / (double)AZ_MAX(weights, 1);
-		double r = sqrt(room * 8 / widths[i]);
+		double r = full->ratio * sqrt(room * 8 / widths[i]);
 		if (r < ratio[count - 1] - SAME && r > SMALLEST)
 			ratio[count++] = r;
 	}
@@ -192,7 +192,10 @@ static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smal
 {
 	const az_options *o = &fit->job->options;
 	double ratio[8];
-	uint32_t count = aligned_ratios(fit, most, ratio), worse = 0, before = fit->points.count;
+	az_fit_point full;
+	if (!probe(fit, most, AZ_BITS_MOST, compact, &full))
+		return false;
+	uint32_t count = aligned_ratios(fit, &full, ratio), worse = 0, before = fit->points.count;
 	for (uint32_t i = 0; i < count && worse < 2; i++) {
 		az_fit_point p = new_point(fit, ratio[i], compact);
 		uint32_t had = fit->points.count;

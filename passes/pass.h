@@ -58,7 +58,7 @@ typedef struct az_pass_env {
 	const az_exec_api *exec; /* how to run networks: the JIT, or the interpreter */
 	const az_stream *calib;  /* calibration samples */
 	const az_cost_api *cost;
-	const az_recipe *recipe; /* --recipe: widths of layers, for insert-quantizers */
+	const az_recipe *recipe;        /* --recipe: widths of layers, for insert-quantizers */
 	struct az_assignment *assigned; /* bits of layers: assign-bits writes, quantizing reads */
 	az_pass_fn *(*backend)(const char *name);
 	void *backend_data; /* the target, for backend passes */

@@ -20,7 +20,7 @@ flash_of() { # flash_of OBJECT: bytes of its .text* and .rodata* sections, as th
 }
 
 for policy in uniform sensitivity hessian orthogonality; do
-	for percent in 70 45; do
+	for percent in ${AZ_LONG:+70} 45; do
 		out=$work/$policy.$percent
 		try_run "$policy $percent %" "$ADZE" fit $model "${data[@]}" --flash=$percent% --policy=$policy \
 			--round=nearest --emit=obj -o "$out.adz" --json || continue
@@ -38,9 +38,9 @@ done
 # Killed, it goes on where it was and comes to the same network.
 try_run "whole" "$ADZE" fit $model "${data[@]}" --flash=50% -o "$work/whole.adz"
 timeout -s KILL 1 "$ADZE" fit $model "${data[@]}" --flash=50% -o "$work/again.adz" >"$work/said" 2>&1
-for _ in 1 2 3 4 5 6 7 8; do
+for _ in 1 2 3; do
 	[ ! -e "$work/again.adz" ] || break
-	timeout -s KILL 3 "$ADZE" fit $model "${data[@]}" --flash=50% -o "$work/again.adz" >"$work/said" 2>&1
+	timeout -s KILL 2 "$ADZE" fit $model "${data[@]}" --flash=50% -o "$work/again.adz" >"$work/said" 2>&1
 done
 try_run "after interruptions" "$ADZE" fit $model "${data[@]}" --flash=50% -o "$work/again.adz"
 same "after interruptions" "$work/again.adz" "$work/whole.adz"
