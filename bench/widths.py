@@ -28,6 +28,7 @@ RESNET56 = models.cifar("resnet56_cifar10_f32", models.CIFAR_NORMAL)
 MOBILENET_025 = models.imagenet("mobilenetv1_025_128_f32", ["--resize=128x128"])
 NETWORKS = [models.RESNET8, models.RESNET20, RESNET56, models.DSCNN, MOBILENET_025, models.MOBILENET_100]
 ROUNDED = [models.RESNET20, RESNET56]
+LARGE = [models.MOBILENET_100]  # GPTQ in the place of AdaRound, which takes minutes here
 
 
 def evaluate(model, options):
@@ -51,6 +52,8 @@ def widths_row(model):
     before = float_accuracy(model)
     cells, good = [], True
     for weights, acts, options in COLUMNS:
+        if model in LARGE:
+            options = [o.replace("adaround", "gptq") for o in options]
         report = evaluate(model, [f"--weights={weights}", f"--acts={acts}", *options])
         models.keep("widths", f"{model.name} {weights}/{acts}", report)
         lost = before["top1_percent"] - report["top1_percent"]

@@ -194,7 +194,8 @@ static az_value *convolution(maker *m)
 	int64_t out = groups * out_each, shape[4] = {out, kernel[0], kernel[1], each};
 	m->depth = kernel[0] * kernel[1] * each;
 	if (out_each == 1 && depthwise)
-		allow(m, up(out, 64), up(kernel[0] * kernel[1], 4), 1);
+		allow(m, up(out, 64), kernel[0] * up(kernel[1], 4),
+			1); /* four taps of a row at once */
 	else
 		allow(m, groups * up(out_each, 16), kernel[0] * kernel[1] * up(each, 4), 4);
 	az_value *args[3] = {activations(m, 4, dim), weights(m, 4, shape), NULL};
