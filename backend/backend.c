@@ -18,6 +18,7 @@ bool (*az_backend_pass(const char *name))(struct az_pass_ctx *pass)
 	} passes[] = {
 		{"select-kernels", az_pass_select_kernels},
 		{"pack-weights", az_pass_pack_weights},
+		{"reorder-operations", az_pass_reorder_operations},
 		{"plan-memory", az_pass_plan_memory},
 	};
 	for (uint32_t i = 0; i < AZ_COUNT(passes); i++)

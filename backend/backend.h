@@ -10,7 +10,7 @@
 
 struct az_pass_ctx;
 
-/* select-kernels, pack-weights, plan-memory; NULL for other names. They find the target in
+/* select-kernels, pack-weights, reorder-operations, plan-memory; NULL for other names. They find the target in
  * env->backend_data (an az_target). */
 bool (*az_backend_pass(const char *name))(struct az_pass_ctx *pass);
 

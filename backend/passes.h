@@ -10,6 +10,7 @@
 
 az_pass(select_kernels);
 az_pass(pack_weights);
+az_pass(reorder_operations);
 az_pass(plan_memory);
 
 #endif

@@ -19,10 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/kernel.h"
 #include "backend/live.h"
 #include "backend/passes.h"
 #include "backend/plan.h"
+#include "backend/slots.h"
 
 /* Comparisons of two slots that the search may spend: some tens of milliseconds. */
 #define SEARCH_STEPS UINT64_C(20000000)
@@ -36,8 +36,8 @@ typedef struct slot {
 } slot;
 
 typedef struct planner {
-	az_pass_ctx *pass;
-	az_func *main;
+	az_arena *arena;
+	const az_func *main;
 	az_live live;
 	int64_t align;
 	slot *slots;
@@ -45,99 +45,14 @@ typedef struct planner {
 	uint32_t *slot_of; /* by value id: slot + 1; 0: outside the arena */
 } planner;
 
-/* --- What lies outside ---------------------------------------------------------------------- */
-
-static bool exact_call(const az_op *op)
-{
-	const az_kernel *kernel = az_kernel_find(op->attr.call.kernel);
-	return kernel && kernel->exact;
-}
-
-/* Some call that reads beyond its operands reads the value or a view of it. */
-static bool needs_slack(const az_value *value)
-{
-	for (const az_use *use = value->uses; use; use = use->next) {
-		if (!use->user)
-			continue;
-		if (az_is_view(use->user) ? needs_slack(use->user->results[0])
-					  : !exact_call(use->user))
-			return true;
-	}
-	return false;
-}
-
-static bool returned(const az_value *value)
-{
-	for (const az_use *use = value->uses; use; use = use->next)
-		if (!use->user || (az_is_view(use->user) && returned(use->user->results[0])))
-			return true;
-	return false;
-}
-
-static bool lies_outside(const az_value *value)
-{
-	return (value->kind == AZ_VALUE_PARAM || returned(value)) && !needs_slack(value);
-}
-
-/* --- In place ------------------------------------------------------------------------------- */
-
-static bool element_wise(const az_func *func)
-{
-	for (const az_op *op = func->first; op; op = op->next) {
-		bool plain = az_op_table[op->code].traits & AZ_TRAIT_ELTWISE ||
-			     op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize ||
-			     op->code == AZ_OP_requantize || op->code == AZ_OP_lookup;
-		if (!plain)
-			return false;
-	}
-	return true;
-}
-
-static bool same_places(const az_type *a, const az_type *b)
-{
-	return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim) == 0 &&
-	       a->elem.bits == b->elem.bits && a->elem.bits % 8 == 0;
-}
-
-/* The function reads element i of the parameter only to make element i of the result: its shape
- * is the result's, and it is no table. */
-static bool read_in_step(const az_func *func, uint32_t index, const az_type *result)
-{
-	const az_value *param = func->params.v[index];
-	for (const az_use *use = param->uses; use; use = use->next)
-		if (use->user && use->user->code == AZ_OP_lookup && use->index == 1)
-			return false;
-	return same_places(param->type, result);
-}
-
-static const az_value *root(const az_value *value)
-{
-	while (value->kind == AZ_VALUE_RESULT && az_is_view(value->def.op))
-		value = value->def.op->args[0].value;
-	return value;
-}
-
-/* Every operand of the call that is `base` or a view of it is read in step with the result. */
-static bool all_in_step(const az_op *call, const az_value *base)
-{
-	for (uint32_t i = 0; i < call->arg_count; i++)
-		if (call->args[i].value && root(call->args[i].value) == base &&
-			!read_in_step(call->attr.call.callee, i, call->results[0]->type))
-			return false;
-	return true;
-}
-
-/* The operand whose place the single result of the call may take. */
+/* The operand whose place the single result of the call takes. */
 static const az_value *replaced(const planner *p, const az_op *call, uint32_t now)
 {
-	const az_kernel *kernel = az_kernel_find(call->attr.call.kernel);
-	if (!kernel || !kernel->streams || call->result_count != 1 ||
-		!element_wise(call->attr.call.callee))
-		return NULL;
 	for (uint32_t i = 0; i < call->arg_count; i++) {
-		const az_value *arg = call->args[i].value ? root(call->args[i].value) : NULL;
-		if (arg && arg->kind != AZ_VALUE_CONST && p->slot_of[arg->id] &&
-			p->live.end[arg->id] == now && all_in_step(call, arg))
+		if (!az_takes_place(call, i))
+			continue;
+		const az_value *arg = az_view_root(call->args[i].value);
+		if (p->slot_of[arg->id] && p->live.end[arg->id] == now)
 			return arg;
 	}
 	return NULL;
@@ -145,19 +60,13 @@ static const az_value *replaced(const planner *p, const az_op *call, uint32_t no
 
 /* --- Slots ---------------------------------------------------------------------------------- */
 
-static int64_t slot_size(const planner *p, const az_value *value)
-{
-	int64_t size = (int64_t)az_type_size(value->type);
-	return (size + p->align - 1) / p->align * p->align;
-}
-
 static void make_slots(planner *p)
 {
-	p->slots = az_new_array(&p->pass->scratch, slot, p->live.count + 1);
-	p->slot_of = az_new_array(&p->pass->scratch, uint32_t, p->main->value_count + 1);
+	p->slots = az_new_array(p->arena, slot, p->live.count + 1);
+	p->slot_of = az_new_array(p->arena, uint32_t, p->main->value_count + 1);
 	for (uint32_t i = 0; i < p->live.count; i++) {
 		const az_value *value = p->live.value[i];
-		if (lies_outside(value))
+		if (az_lies_outside(value))
 			continue;
 		uint32_t begin = p->live.begin[value->id], end = p->live.end[value->id];
 		const az_value *old =
@@ -167,7 +76,7 @@ static void make_slots(planner *p)
 			p->slots[p->slot_of[old->id] - 1].end = end;
 			continue;
 		}
-		p->slots[p->slot_count] = (slot){.size = slot_size(p, value),
+		p->slots[p->slot_count] = (slot){.size = az_slot_size(value, p->align),
 			.begin = begin,
 			.end = end,
 			.index = p->slot_count};
@@ -299,7 +208,7 @@ static void improve(search *s, int64_t least)
 	planner *p = s->p;
 	uint32_t n = p->slot_count;
 	uint64_t random = 1, tries = AZ_MIN(SEARCH_STEPS / ((uint64_t)n * n + 1), (uint64_t)4096);
-	slot *kept = az_new_array(&p->pass->scratch, slot, n + 1);
+	slot *kept = az_new_array(p->arena, slot, n + 1);
 	int64_t now = try_order(s, false);
 	memcpy(kept, s->list, n * sizeof *kept);
 	for (uint64_t i = 0; i < tries && s->best > least; i++) {
@@ -324,14 +233,14 @@ static void improve(search *s, int64_t least)
 	}
 }
 
-static void place_best(planner *p)
+/* Returns the peak. */
+static int64_t place_best(planner *p)
 {
 	static int (*const orders[])(const void *, const void *) = {
 		by_time, by_life, by_area, by_size};
-	az_arena *arena = &p->pass->scratch;
 	search s = {.p = p,
-		.list = az_new_array(arena, slot, p->slot_count + 1),
-		.near = az_new_array(arena, slot *, p->slot_count + 1),
+		.list = az_new_array(p->arena, slot, p->slot_count + 1),
+		.near = az_new_array(p->arena, slot *, p->slot_count + 1),
 		.best = INT64_MAX};
 	for (uint32_t i = 0; i < 2 * AZ_COUNT(orders); i++) {
 		memcpy(s.list, p->slots, p->slot_count * sizeof *s.list);
@@ -341,6 +250,20 @@ static void place_best(planner *p)
 	int64_t least = least_peak(p);
 	if (p->slot_count > 1 && s.best > least)
 		improve(&s, least);
+	return s.best;
+}
+
+static int64_t make_plan(planner *p)
+{
+	az_live_get(p->main, p->arena, &p->live);
+	make_slots(p);
+	return place_best(p);
+}
+
+uint64_t az_plan_peak(const az_func *main, int64_t align, az_arena *scratch)
+{
+	planner p = {.arena = scratch, .main = main, .align = align};
+	return (uint64_t)make_plan(&p);
 }
 
 /* --- Writing it down ------------------------------------------------------------------------ */
@@ -360,30 +283,29 @@ static void set_addresses(planner *p)
 	}
 }
 
-static bool check(planner *p)
+bool az_plan_check(const az_pass_ctx *pass, int64_t align)
 {
-	for (const az_op *op = p->main->first; op; op = op->next)
+	const az_func *main = az_module_main(pass->module);
+	for (const az_op *op = main->first; op; op = op->next)
 		if (op->code != AZ_OP_call && !az_is_view(op))
-			return az_error(p->pass->ctx, op->loc,
-				"plan-memory: main still holds %s, not only calls and views",
-				az_op_table[op->code].name);
-	if (p->align < AZ_ARENA_ALIGN || (p->align & (p->align - 1)) != 0 || p->align > 4096)
-		return az_error(p->pass->ctx, AZ_LOC_NONE,
-			"plan-memory: an alignment is a power of two from 64 to 4096, not %lld",
-			(long long)p->align);
+			return az_error(pass->ctx, op->loc,
+				"%s: main still holds %s, not only calls and views",
+				pass->desc->name, az_op_table[op->code].name);
+	if (align < AZ_ARENA_ALIGN || (align & (align - 1)) != 0 || align > 4096)
+		return az_error(pass->ctx, AZ_LOC_NONE,
+			"%s: an alignment is a power of two from 64 to 4096, not %lld",
+			pass->desc->name, (long long)align);
 	return true;
 }
 
 bool az_pass_plan_memory(az_pass_ctx *pass)
 {
-	planner p = {.pass = pass,
+	planner p = {.arena = &pass->scratch,
 		.main = az_module_main(pass->module),
 		.align = az_pass_int(pass, "align")};
-	if (!check(&p))
+	if (!az_plan_check(pass, p.align))
 		return false;
-	az_live_get(p.main, &pass->scratch, &p.live);
-	make_slots(&p);
-	place_best(&p);
+	(void)make_plan(&p);
 	set_addresses(&p);
 	return true;
 }

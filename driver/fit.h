@@ -59,7 +59,7 @@ typedef struct az_fit {
 
 /* What is left of the road behind a folded network. */
 #define AZ_FIT_TO_PLACED(options)                                                                  \
-	"widen-activations,select-kernels" options ",pack-weights,plan-memory"
+	"widen-activations,select-kernels" options ",pack-weights,reorder-operations,plan-memory"
 
 /* driver/fit_point.c */
 /* The float network's outputs. Reports. */

@@ -19,8 +19,8 @@
 
 #define CORRECTIONS 8
 
-static const char to_placed[] =
-	"fold-quantizers,widen-activations,select-kernels%s,pack-weights,plan-memory";
+static const char to_placed[] = "fold-quantizers,widen-activations,select-kernels%s,pack-weights,"
+				"reorder-operations,plan-memory";
 
 typedef struct search {
 	az_pass_ctx *pass;

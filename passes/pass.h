@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Passes and the pass manager. A pass is one row of passes/passes.def and one function
- * `az_pass_<name>`; backend passes (select-kernels, pack-weights, plan-memory) are rows too, their
+ * `az_pass_<name>`; backend passes (select-kernels to plan-memory) are rows too, their
  * functions are handed in by the driver through az_pass_env.backend so that passes/ never includes
  * backend/. A pipeline whose stages do not fit is refused before anything runs. */
 #ifndef AZ_PASSES_PASS_H

@@ -9,7 +9,7 @@
 static const char *const front[] = {"infer-shapes", "fold-constants", "canonicalize", "decompose",
 	"fold-batchnorm", "fuse-activation", "sink-transposes"};
 static const char *const back[] = {
-	"widen-activations", "select-kernels", "pack-weights", "plan-memory"};
+	"widen-activations", "select-kernels", "pack-weights", "reorder-operations", "plan-memory"};
 
 /* The entry of the history that ran this pass: its name, alone or before options. */
 static bool is_pass(az_name done, const char *step)

@@ -214,7 +214,8 @@ static inline bool emits_everywhere(const net *n)
 		az_arena_init(&arena, &n->ctx->oom);
 		const void *data;
 		size_t size = 0;
-		ok = t && pass(copy, t, "select-kernels,pack-weights,plan-memory") &&
+		ok = t &&
+		     pass(copy, t, "select-kernels,pack-weights,reorder-operations,plan-memory") &&
 		     az_backend_emit(copy, t, &options, &arena, &data, &size) && size > 0;
 		if (!ok)
 			printf("\nfor %s:\n", row.name);
