@@ -106,13 +106,6 @@ static az_bounds of_op(const az_value *value, const az_op *call, uint32_t depth)
 		for (uint32_t i = 1; i < op->arg_count; i++)
 			b = join(b, bounds(op->args[i].value, call, depth));
 		return b;
-	case AZ_OP_reshape:
-	case AZ_OP_transpose:
-	case AZ_OP_slice:
-	case AZ_OP_split:
-	case AZ_OP_expand:
-	case AZ_OP_tile:
-		return bounds(op->args[0].value, call, depth);
 	case AZ_OP_max_pool:
 		return may_see_only_padding(op) ? of_type(elem)
 						: bounds(op->args[0].value, call, depth);
@@ -121,6 +114,8 @@ static az_bounds of_op(const az_value *value, const az_op *call, uint32_t depth)
 		return bounds(func->results.v[value->index].use->value, op, depth);
 	}
 	default:
+		if (az_op_table[op->code].traits & AZ_TRAIT_MOVES)
+			return bounds(op->args[0].value, call, depth);
 		return of_type(elem);
 	}
 }

@@ -218,17 +218,7 @@ static LLVMValueRef batch_norm(az_emitter *e, const az_op *op, const LLVMValueRe
 
 bool az_expr_takes(const az_op *op)
 {
-	switch (op->code) {
-	case AZ_OP_quantize:
-	case AZ_OP_dequantize:
-	case AZ_OP_requantize:
-	case AZ_OP_lookup:
-	case AZ_OP_threshold:
-	case AZ_OP_batch_norm:
-		return true;
-	default:
-		return (az_op_table[op->code].traits & AZ_TRAIT_ELTWISE) != 0;
-	}
+	return (az_op_table[op->code].traits & (AZ_TRAIT_ELTWISE | AZ_TRAIT_MAPS)) != 0;
 }
 
 static LLVMValueRef expr(az_emitter *e, const az_op *op, const LLVMValueRef *args)

@@ -118,16 +118,7 @@ static void absorb(az_group *to, az_group *from, const az_map *order, az_map *gr
 /* Operands that stand at the same place as the result: not scales, zero points or tables. */
 static uint32_t streamed_operands(const az_op *op)
 {
-	switch (op->code) {
-	case AZ_OP_quantize:
-	case AZ_OP_dequantize:
-	case AZ_OP_requantize:
-	case AZ_OP_lookup:
-	case AZ_OP_threshold:
-		return 1;
-	default:
-		return op->arg_count;
-	}
+	return az_op_table[op->code].traits & AZ_TRAIT_MAPS ? 1 : op->arg_count;
 }
 
 /* Stored integers lie in memory between two groups, not the floats that they stand for: a dequantize at the

@@ -50,18 +50,8 @@ static az_value *make_splat(az_node *n, const char *what, const az_type *type, c
 /* Moving equal elements about gives equal elements. */
 static bool fold_uniform(az_node *n, const az_op *op, az_value **to)
 {
-	switch (op->code) {
-	case AZ_OP_reshape:
-	case AZ_OP_transpose:
-	case AZ_OP_slice:
-	case AZ_OP_expand:
-	case AZ_OP_tile:
-	case AZ_OP_split:
-	case AZ_OP_gather:
-		break;
-	default:
+	if (!(az_op_table[op->code].traits & AZ_TRAIT_MOVES))
 		return false;
-	}
 	const az_const *from = uniform(az_op_arg(op, 0));
 	if (!from)
 		return false;

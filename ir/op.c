@@ -37,6 +37,8 @@ const char *const az_stage_words[AZ_STAGE_COUNT_] = {
 #define VIEW           AZ_TRAIT_VIEW
 #define FLOAT          AZ_TRAIT_FLOAT
 #define ELEM           AZ_TRAIT_ELEM
+#define MAPS           AZ_TRAIT_MAPS
+#define MOVES          AZ_TRAIT_MOVES
 
 /* A and R expand to two columns each, so the row passes through here unnamed. */
 #define OP(name, family, args, results, stages, traits, doc)                                       \

@@ -22,6 +22,8 @@ enum {
 	AZ_TRAIT_VIEW = 8,
 	AZ_TRAIT_FLOAT = 16,
 	AZ_TRAIT_ELEM = 32,
+	AZ_TRAIT_MAPS = 64,
+	AZ_TRAIT_MOVES = 128,
 };
 
 /* What an inference hook gets and gives. It checks operand types and attributes, reports what is

@@ -69,21 +69,10 @@ az_const *az_const_transposed(az_const *from, const int64_t *perm)
 	return made;
 }
 
-/* Result elements that copy operand 0, so that a uniform operand gives a uniform result. */
+/* A uniform operand gives a uniform result. */
 static bool copies(const az_op *op)
 {
-	switch (op->code) {
-	case AZ_OP_reshape:
-	case AZ_OP_transpose:
-	case AZ_OP_slice:
-	case AZ_OP_split:
-	case AZ_OP_expand:
-	case AZ_OP_tile:
-	case AZ_OP_gather:
-		return true;
-	default:
-		return false;
-	}
+	return az_op_table[op->code].traits & AZ_TRAIT_MOVES;
 }
 
 static az_name name_for(const az_value *value)

@@ -20,37 +20,21 @@ static bool is_float(const az_value *v)
 static bool only_moves(const az_op *op)
 {
 	switch (op->code) {
-	case AZ_OP_reshape:
-	case AZ_OP_transpose:
-	case AZ_OP_slice:
 	case AZ_OP_concat:
-	case AZ_OP_split:
 	case AZ_OP_pad:
-	case AZ_OP_expand:
-	case AZ_OP_tile:
-	case AZ_OP_gather:
 		return true;
 	case AZ_OP_resize:
 		return op->attr.resize.mode == AZ_interpolation_nearest;
 	default:
-		return false;
+		return az_op_table[op->code].traits & AZ_TRAIT_MOVES;
 	}
 }
 
 /* Element by element, or none at all. */
 static bool is_simple(const az_op *op)
 {
-	switch (op->code) {
-	case AZ_OP_quantize:
-	case AZ_OP_dequantize:
-	case AZ_OP_requantize:
-	case AZ_OP_lookup:
-	case AZ_OP_threshold:
-	case AZ_OP_batch_norm:
-		return true;
-	default:
-		return only_moves(op) || (az_op_table[op->code].traits & AZ_TRAIT_ELTWISE) != 0;
-	}
+	return only_moves(op) ||
+	       (az_op_table[op->code].traits & (AZ_TRAIT_ELTWISE | AZ_TRAIT_MAPS)) != 0;
 }
 
 /* The test holds for the operation, or for every one of the function that it calls. */

@@ -14,18 +14,10 @@
 
 #include "passes/rewrite.h"
 
+/* A split has results that the clip does not see. */
 static bool moves_data(const az_op *op)
 {
-	switch (op->code) {
-	case AZ_OP_reshape:
-	case AZ_OP_transpose:
-	case AZ_OP_slice:
-	case AZ_OP_expand:
-	case AZ_OP_tile:
-		return true;
-	default:
-		return false;
-	}
+	return (az_op_table[op->code].traits & AZ_TRAIT_MOVES) && op->result_count == 1;
 }
 
 static az_reals *clamp_of(az_op *op)

@@ -21,20 +21,14 @@ bool az_shares_quantizer(const az_op *op)
 {
 	switch (op->code) {
 	case AZ_OP_max_pool:
-	case AZ_OP_reshape:
-	case AZ_OP_transpose:
-	case AZ_OP_slice:
 	case AZ_OP_concat:
-	case AZ_OP_expand:
-	case AZ_OP_tile:
-	case AZ_OP_gather:
 		return true;
 	case AZ_OP_pad:
 		return op->attr.pad.mode != AZ_padding_constant || op->attr.pad.value == 0.0f;
 	case AZ_OP_resize:
 		return op->attr.resize.mode == AZ_interpolation_nearest;
 	default:
-		return false;
+		return (az_op_table[op->code].traits & AZ_TRAIT_MOVES) && op->result_count == 1;
 	}
 }
 
