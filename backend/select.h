@@ -30,9 +30,8 @@ bool az_decodes_weights(const az_op *op);
 /* Is it left in main: a view? */
 bool az_stays_in_main(const az_op *op);
 
-/* Groups of the operations given, in their order. An operation in `barrier` begins a group. */
-void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena,
-	az_group_list *out);
+/* Groups of the operations given, in their order. */
+void az_group_ops(const az_op_list *ops, az_arena *arena, az_group_list *out);
 
 /* A function of the group's operations, the anchor first; args: the operands for its parameters, in
  * the arena (empty before). NULL after reporting. */

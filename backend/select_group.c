@@ -8,10 +8,13 @@
 
 #include <string.h>
 
+#include "backend/epilogue.h"
 #include "backend/expr.h"
 
 #define GROUP_OPS_MAX    24
-#define GROUP_PARAMS_MAX 12
+#define GROUP_PARAMS_MAX AZ_EPILOGUE_PARAMS
+#define READER_ROOM                                                                                \
+	4 /* operands of what computes on a dequantized value, and of the quantize behind */
 
 bool az_stays_in_main(const az_op *op)
 {
@@ -81,7 +84,10 @@ static az_group *feeding(const az_map *group_of, const az_op *op, uint32_t i)
 	if (!group || group->tail != x || sub_byte(x) || !x->uses || x->uses->next ||
 		!x->uses->user)
 		return NULL;
-	if (group->ops.count >= GROUP_OPS_MAX || outside_operands(group) >= GROUP_PARAMS_MAX)
+	/* Floats that the next group would read from memory are made there instead. */
+	uint32_t wanted = op->arg_count - 1 + (op->code == AZ_OP_dequantize ? READER_ROOM : 0);
+	if (group->ops.count >= GROUP_OPS_MAX ||
+		outside_operands(group) + wanted > GROUP_PARAMS_MAX)
 		return NULL;
 	return group;
 }
@@ -128,9 +134,9 @@ static void hand_over(az_group *to, az_group *from, const az_map *order, az_map 
 {
 	az_op *last = from->ops.v[from->ops.count - 1];
 	az_value *stored = last->args[0].value;
-	if (last->code != AZ_OP_dequantize || last == from->anchor ||
+	if (last->code != AZ_OP_dequantize || from->ops.count == 1 || last == from->anchor ||
 		stored->type->elem.bits > 16 || sub_byte(stored) ||
-		outside_operands(to) + last->arg_count >= GROUP_PARAMS_MAX)
+		outside_operands(to) + last->arg_count > GROUP_PARAMS_MAX)
 		return;
 	az_group alone = {0};
 	az_vec_push(arena, &alone.ops, last);
@@ -145,6 +151,15 @@ static bool is_dequantize(const az_group *group)
 	const az_op *op = group->ops.v[0];
 	return !group->anchor && group->ops.count == 1 && op->code == AZ_OP_dequantize &&
 	       az_type_numel(op->args[1].value->type) == 1;
+}
+
+/* Of two groups that stay two, does `a` go on, with the result of b as an operand? The one without an anchor,
+ * for it is smaller; of two anchored ones the later. */
+static bool goes_on(const az_group *a, const az_group *b, const az_map *order)
+{
+	if (!a->anchor || !b->anchor)
+		return !a->anchor;
+	return (uintptr_t)az_map_get(order, a->anchor) > (uintptr_t)az_map_get(order, b->anchor);
 }
 
 static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena *arena)
@@ -162,19 +177,20 @@ static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena
 			into = group;
 			continue;
 		}
-		/* Of two anchored groups the later one goes on, the other's result is an operand. */
-		if (into->anchor && group->anchor) {
-			bool later = (uintptr_t)az_map_get(order, group->anchor) >
-				     (uintptr_t)az_map_get(order, into->anchor);
-			hand_over(later ? group : into, later ? into : group, order, group_of,
-				arena);
-			into = later ? group : into;
-		} else if (outside_operands(into) + outside_operands(group) < GROUP_PARAMS_MAX) {
+		if (!(into->anchor && group->anchor) &&
+			outside_operands(into) + outside_operands(group) <= GROUP_PARAMS_MAX) {
 			absorb(into, group, order, group_of, arena);
+			continue;
 		}
+		az_group *from = into;
+		if (goes_on(into, group, order))
+			from = group;
+		else
+			into = group;
+		hand_over(into, from, order, group_of, arena);
 	}
 	if (into && smaller &&
-		outside_operands(into) + outside_operands(smaller) < GROUP_PARAMS_MAX)
+		outside_operands(into) + outside_operands(smaller) <= GROUP_PARAMS_MAX)
 		absorb(into, smaller, order, group_of, arena);
 	return into;
 }
@@ -208,8 +224,9 @@ static bool takes_pad(const az_group *group, const az_op *pad)
 	}
 }
 
-/* What decodes the weights of the group's contraction goes before it. */
-static void add_decoders(az_group *group, const az_op *anchor, az_map *group_of, az_arena *arena)
+/* What decodes the weights of the group's contraction goes before it, if it is among the operations. */
+static void add_decoders(az_group *group, const az_op *anchor, const az_map *order,
+	az_map *group_of, az_arena *arena)
 {
 	az_op *last = anchor->arg_count > 1 && anchor->args[1].value
 			      ? az_value_op(anchor->args[1].value)
@@ -217,23 +234,24 @@ static void add_decoders(az_group *group, const az_op *anchor, az_map *group_of,
 	if (!last || !az_decodes_weights(last))
 		return;
 	az_op *first = az_value_op(last->args[0].value);
-	if (first)
+	if (first && az_map_get(order, first))
 		add_op(group, first, group_of, arena);
-	add_op(group, last, group_of, arena);
+	if (az_map_get(order, last))
+		add_op(group, last, group_of, arena);
 }
 
-/* Is it in the group of the contraction that reads it? Not when that must stand alone. */
-static bool goes_with_reader(const az_op *op, const az_map *barrier)
+/* Is it in the group of the contraction that reads it? Only if that is among the operations as well. */
+static bool goes_with_reader(const az_op *op, const az_map *order)
 {
 	if (!az_decodes_weights(op))
 		return false;
 	const az_op *user = only_user(op->results[0]);
 	if (user->code == AZ_OP_dequantize)
 		user = only_user(user->results[0]);
-	return !az_map_get(barrier, user);
+	return az_map_get(order, user) != NULL;
 }
 
-void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena, az_group_list *out)
+void az_group_ops(const az_op_list *ops, az_arena *arena, az_group_list *out)
 {
 	az_map group_of = {0}, order = {0};
 	for (uint32_t i = 0; i < ops->count; i++)
@@ -241,12 +259,12 @@ void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena,
 	for (uint32_t i = 0; i < ops->count; i++) {
 		az_op *op = ops->v[i];
 		az_group *group = NULL;
-		if (goes_with_reader(op, barrier))
+		if (goes_with_reader(op, &order))
 			continue;
-		bool starts = az_map_get(barrier, op) != NULL, elementwise = is_elementwise(op);
-		if (!starts && elementwise && !sub_byte(op->results[0]))
+		bool elementwise = is_elementwise(op);
+		if (elementwise && !sub_byte(op->results[0]))
 			group = join(op, &order, &group_of, arena);
-		if (!starts && op->code == AZ_OP_pad) {
+		if (op->code == AZ_OP_pad) {
 			group = feeding(&group_of, op, 0);
 			if (group && !takes_pad(group, op))
 				group = NULL;
@@ -255,8 +273,8 @@ void az_group_ops(const az_op_list *ops, const az_map *barrier, az_arena *arena,
 			group = az_new(arena, az_group);
 			group->anchor = elementwise ? NULL : op;
 			az_vec_push(arena, out, group);
-			if (!starts && group->anchor)
-				add_decoders(group, op, &group_of, arena);
+			if (group->anchor)
+				add_decoders(group, op, &order, &group_of, arena);
 		}
 		add_op(group, op, &group_of, arena);
 		if (op->code == AZ_OP_pad)

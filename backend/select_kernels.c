@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The pass select-kernels: main becomes a list of calls and views. Each group of operations is outlined into
- * a function; the kernels of backend/kernels.def are asked in order, and the first that takes it wins. A
- * group that none takes, or only a slow one, loses its last operation to a group of its own and is tried
- * again. Equal functions with equal kernels and tiles are one. */
+ * a function; the kernels of backend/kernels.def are asked in order, and the first that takes it wins. Of a
+ * group that none takes, or only a slow one, the longest head that does better is kept, and what is behind
+ * it is grouped anew. Equal functions with equal kernels and tiles are one. */
 #include "backend/passes.h"
 #include "backend/probe.h"
 #include "backend/select.h"
@@ -16,7 +16,6 @@ typedef struct selector {
 	az_pass_ctx *pass;
 	const az_target *target;
 	az_arena *arena;
-	az_map barrier;
 	az_map by_key; /* text of a function -> az_func */
 	az_map tiles;  /* text of a function with its first tile -> the tile without spills */
 	az_probe_memo probes;
@@ -112,10 +111,56 @@ static bool replace_group(selector *s, const az_group *group, choice *c)
 
 static bool select_list(selector *s, const az_op_list *ops);
 
-static bool split_last(selector *s, const az_group *group)
+/* The kernel that would take the operations, or NULL without a message other than of the outlining. */
+static const az_kernel *kernel_for(selector *s, const az_group *group)
 {
-	az_map_put(s->arena, &s->barrier, group->ops.v[group->ops.count - 1], s);
-	return select_list(s, &group->ops);
+	choice c = {0};
+	c.func = az_group_outline(group, s->pass->module, s->arena, &c.args);
+	if (!c.func)
+		return NULL;
+	const az_kernel *kernel = first_match(s, &c);
+	az_func_erase(c.func);
+	return kernel;
+}
+
+/* Slow is good enough where the anchor alone would be slow, too: together less goes through memory. */
+static bool good_enough(selector *s, const az_group *group, const az_kernel *kernel)
+{
+	if (!kernel || !kernel->slow || group->ops.count == 1 || !group->anchor)
+		return kernel && (!kernel->slow || group->ops.count == 1);
+	az_group alone = {.anchor = group->anchor};
+	az_vec_push(s->arena, &alone.ops, group->anchor);
+	const az_kernel *least = kernel_for(s, &alone);
+	return least && least->slow;
+}
+
+static bool all_good_enough(selector *s, const az_op_list *ops)
+{
+	az_group_list groups = {0};
+	az_group_ops(ops, s->arena, &groups);
+	for (uint32_t i = 0; i < groups.count; i++) {
+		if (!good_enough(s, groups.v[i], kernel_for(s, groups.v[i])))
+			return false;
+	}
+	return true;
+}
+
+/* Whole numbers go through memory to what is behind, not the floats that they stand for. */
+static bool ends_in_float(const az_op_list *ops)
+{
+	const az_op *last = ops->v[ops->count - 1];
+	return last->code == AZ_OP_dequantize && last->args[0].value->type->elem.bits <= 16;
+}
+
+static bool split(selector *s, const az_group *group)
+{
+	az_op_list head = group->ops, rest = {0};
+	do
+		head.count--;
+	while (head.count > 1 && (ends_in_float(&head) || !all_good_enough(s, &head)));
+	for (uint32_t i = head.count; i < group->ops.count; i++)
+		az_vec_push(s->arena, &rest, group->ops.v[i]);
+	return select_list(s, &head) && select_list(s, &rest);
 }
 
 static bool select_group(selector *s, const az_group *group)
@@ -126,9 +171,9 @@ static bool select_group(selector *s, const az_group *group)
 	if (!c.func)
 		return false;
 	c.kernel = first_match(s, &c);
-	if (group->ops.count > 1 && (!c.kernel || c.kernel->slow)) {
+	if (group->ops.count > 1 && !good_enough(s, group, c.kernel)) {
 		az_func_erase(c.func);
-		return split_last(s, group);
+		return split(s, group);
 	}
 	if (!c.kernel) {
 		const az_op *op = group->ops.v[0];
@@ -151,7 +196,7 @@ static bool select_group(selector *s, const az_group *group)
 static bool select_list(selector *s, const az_op_list *ops)
 {
 	az_group_list groups = {0};
-	az_group_ops(ops, &s->barrier, s->arena, &groups);
+	az_group_ops(ops, s->arena, &groups);
 	for (uint32_t i = 0; i < groups.count; i++)
 		if (!select_group(s, groups.v[i]))
 			return false;
