@@ -19,7 +19,7 @@ if(unit_tests AND cunit_FOUND)
   file(CONFIGURE OUTPUT ${AZ_GEN}/tests/suites.def CONTENT "${rows}" @ONLY)
   add_executable(unit_tests tests/unit/main.c tests/unit/widths.c tests/unit/widths_cases.c ${unit_tests})
   target_compile_options(unit_tests PRIVATE ${AZ_WARNINGS})
-  target_link_libraries(unit_tests PRIVATE ${AZ_LIBRARIES} PkgConfig::cunit ${AZ_GLPK})
+  target_link_libraries(unit_tests PRIVATE ${AZ_LIBRARIES} PkgConfig::cunit)
   add_test(NAME unit COMMAND unit_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()
 
