@@ -3,7 +3,9 @@
  * AdaRound: every weight is rounded down or up, whichever serves the layer's result (Nagel et al., arXiv
  * 2004.10568). With a number V for each weight,
  *
- *   h = clip(1.2 sigmoid(V) - 0.1, 0, 1)      w~ = scale * (floor(w / scale) + h)
+ *   h = clip(1.2 sigmoid(V) - 0.1, 0, 1)      w~ = below + h (above - below)
+ *
+ * where below and above are the numbers of the grid between which the weight lies.
  *
  * Adam minimizes mean |act(W x + b) - act(W~ x~ + b~)|^2 / mean |act(W x + b)|^2
  * + lambda sum(1 - |2h - 1|^beta), where act is the clamp behind the layer, x and x~ are what it reads in the
@@ -43,12 +45,13 @@ typedef struct learner {
 	float *x;              /* [rows][width], patches of the quantized network */
 	float *y;              /* [rows][channels], what the float layer gives */
 	float *v, *h;          /* [weights] */
-	float *base;           /* [weights], the grid point below */
+	float *base;           /* [weights], the number of the grid below, in steps */
+	int32_t *below;        /* [weights], as stored */
 	float *w, *slope;      /* [weights], w~ and dh/dV */
 	float *gradient;       /* [weights], of the first term by w~ */
 	float *first, *second; /* [weights], Adam's moments */
 	float *error;          /* [4][channels], gradient by the layer's result */
-	float *step;           /* [weights], the scale of each */
+	float *step;           /* [weights], from there to the number above */
 	float inverse;         /* 1 / mean |act(y)|^2 */
 	uint64_t state;
 } learner;
@@ -101,14 +104,18 @@ static int64_t place(const az_round_layer *layer, int64_t i)
 static void begin(learner *l)
 {
 	const az_round_layer *layer = l->layer;
-	float least = (float)layer->least, most = (float)layer->most - 1.0f;
 	for (int64_t i = 0; i < l->weights; i++) {
 		int64_t at = place(layer, i);
-		l->step[i] = layer->scale[at / layer->inner];
-		float x = layer->w[at] / l->step[i];
-		l->base[i] = fminf(fmaxf(floorf(x), least), most);
-		float part = fminf(fmaxf(x - l->base[i], 0.0f), 1.0f);
-		float sigmoid = (part + MARGIN) / STRETCH;
+		double scale = (double)layer->scale[layer->block[at]];
+		int32_t q = az_round_below(layer, at, (double)layer->w[at] / scale);
+		int32_t lower = az_round_number(layer, at, q);
+		int32_t steps = az_round_number(layer, at, q + 1) - lower;
+		/* Equal entries of a codebook are one step of nothing. */
+		l->below[i] = q;
+		l->step[i] = (float)(scale * (double)AZ_MAX(steps, 1));
+		l->base[i] = (float)lower / (float)AZ_MAX(steps, 1);
+		float part = layer->w[at] / l->step[i] - l->base[i];
+		float sigmoid = (fminf(fmaxf(part, 0.0f), 1.0f) + MARGIN) / STRETCH;
 		l->v[i] = -logf(1.0f / sigmoid - 1.0f);
 	}
 	double sum = 0;
@@ -310,6 +317,7 @@ bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer)
 		&l.v, &l.h, &l.base, &l.w, &l.slope, &l.gradient, &l.first, &l.second, &l.step};
 	for (size_t i = 0; i < AZ_COUNT(each); i++)
 		*each[i] = az_new_array(arena, float, (size_t)l.weights);
+	l.below = az_new_array(arena, int32_t, (size_t)l.weights);
 	for (int64_t i = 0; i < l.weights; i++)
 		l.w[i] = layer->w[place(layer, i)];
 	if (!az_patches(pass, layer, &plan))
@@ -319,6 +327,6 @@ bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer)
 		return true;
 	learn(&l, az_round_effort(pass, "iterations"));
 	for (int64_t i = 0; i < l.weights; i++)
-		layer->q[place(layer, i)] = (int32_t)l.base[i] + (l.h[i] >= 0.5f);
+		layer->q[place(layer, i)] = l.below[i] + (l.h[i] >= 0.5f);
 	return true;
 }

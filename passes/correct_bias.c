@@ -13,13 +13,12 @@ bool az_bias_error(az_pass_ctx *pass, az_round_layer *layer, float *out)
 		return false;
 	for (int64_t c = 0; c < layer->groups * layer->outputs; c++) {
 		const float *w = layer->w + c * layer->inner;
-		const int32_t *q = layer->q + c * layer->inner;
 		const double *real = layer->sum[0] + c / layer->outputs * layer->inner;
 		const double *ours = layer->sum[1] + c / layer->outputs * layer->inner;
 		double sum = 0;
 		for (int64_t i = 0; i < layer->inner; i++)
 			sum += (double)w[i] * real[i] -
-			       (double)q[i] * (double)layer->scale[c] * ours[i];
+			       az_round_value(layer, c * layer->inner + i) * ours[i];
 		out[c] = (float)(sum / (double)AZ_MAX(layer->rows, 1) +
 				 (double)(layer->bias[c] - layer->bias_ours[c]));
 	}

@@ -22,6 +22,8 @@
 #define NOTHING 0x1p-80f
 /* Of so few the lowest number is worth its lack of symmetry. */
 #define FEW_BITS 4
+/* Of a step, by which a weight may miss the grid that it is said to lie on. */
+#define GRID_TOLERANCE 0.01f
 
 typedef struct weights {
 	az_op *op;
@@ -166,8 +168,81 @@ static void fit_block(weights *q, int64_t b)
 		q->scale[b] = ldexpf(1.0f, (int)rintf(log2f(q->scale[b])));
 }
 
+static uint64_t stored_one(const weights *q, float v, int64_t b)
+{
+	int64_t most = az_elem_max(q->elem);
+	if (q->elem.kind == AZ_KIND_BIPOLAR)
+		return v >= 0;
+	if (q->p.grid == AZ_WEIGHT_ODD)
+		return az_odd_nearest(v, q->scale[b], q->elem.bits);
+	if (q->p.grid == AZ_WEIGHT_CODEBOOK)
+		return az_codebook_nearest(&q->book, v, q->scale[b]);
+	return (uint64_t)az_quantize_one(v, q->scale[b], q->zero[b], q->least, most);
+}
+
+/* What a stored number stands for, in scales. */
+static int64_t meant(const weights *q, uint64_t k, int64_t b)
+{
+	if (q->elem.kind == AZ_KIND_BIPOLAR)
+		return k ? 1 : -1;
+	if (q->p.grid == AZ_WEIGHT_ODD)
+		return 2 * (int64_t)k - ((INT64_C(1) << q->elem.bits) - 1);
+	if (q->p.grid == AZ_WEIGHT_CODEBOOK)
+		return q->book.v[k];
+	return (int64_t)k - q->zero[b];
+}
+
+/* Is the grid that the constant names one of those asked for? */
+static bool grid_fits(const weights *q, const az_quant *grid)
+{
+	bool odd = q->p.grid == AZ_WEIGHT_ODD && q->elem.kind != AZ_KIND_BIPOLAR;
+	bool book = q->p.grid == AZ_WEIGHT_CODEBOOK;
+	int exponent;
+	for (uint32_t b = 0; b < grid->count; b++) {
+		float part = frexpf(grid->scale[b], &exponent);
+		if (q->p.grid == AZ_WEIGHT_POWER ? part != 0.5f : !(part > 0))
+			return false;
+	}
+	for (uint32_t k = 0; k < grid->table_count; k++) {
+		if (grid->table[k] < -127 || grid->table[k] > 127)
+			return false;
+	}
+	return grid->grid == (odd           ? AZ_GRID_ODD
+				     : book ? AZ_GRID_CODEBOOK
+					    : AZ_GRID_AFFINE) &&
+	       grid->count == q->blocks && grid->axis == q->axis && grid->group == q->group &&
+	       (!grid->zero || q->elem.kind == AZ_KIND_UINT) &&
+	       grid->table_count == (book ? 1u << q->elem.bits : 0u);
+}
+
+/* Takes the grid that round-weights left with the constant, if all weights lie on it within the numbers that
+ * can be stored. */
+static bool take_grid(weights *q)
+{
+	const az_quant *grid = q->w->value.quant;
+	if (!grid || !grid_fits(q, grid))
+		return false;
+	q->book = (az_codebook){.count = grid->table_count};
+	for (uint32_t k = 0; k < grid->table_count; k++)
+		q->book.v[k] = grid->table[k];
+	bool lies = true;
+	for (int64_t b = 0; b < q->blocks; b++) {
+		q->scale[b] = grid->scale[b];
+		q->zero[b] = grid->zero ? grid->zero[b] : 0;
+		for (int64_t i = q->start[b]; i < q->start[b + 1]; i++) {
+			float v = (float)meant(q, stored_one(q, q->v[i], b), b) * q->scale[b];
+			lies &= fabsf(q->v[i] - v) <= GRID_TOLERANCE * q->scale[b];
+		}
+	}
+	for (int64_t b = 0; b < q->blocks && !lies; b++)
+		q->zero[b] = 0;
+	return lies;
+}
+
 static void fit(weights *q)
 {
+	if (take_grid(q))
+		return;
 	if (q->p.grid == AZ_WEIGHT_CODEBOOK) {
 		az_codebook_fit(q->v, q->blocks, q->count / AZ_MAX(q->blocks, 1), q->elem.bits, 127,
 			q->scratch, &q->book);
@@ -193,18 +268,6 @@ static void bear_bias(weights *q)
 		if (isfinite(least))
 			*scale = fmaxf(*scale, least);
 	}
-}
-
-static uint64_t stored_one(const weights *q, float v, int64_t b)
-{
-	int64_t most = az_elem_max(q->elem);
-	if (q->elem.kind == AZ_KIND_BIPOLAR)
-		return v >= 0;
-	if (q->p.grid == AZ_WEIGHT_ODD)
-		return az_odd_nearest(v, q->scale[b], q->elem.bits);
-	if (q->p.grid == AZ_WEIGHT_CODEBOOK)
-		return az_codebook_nearest(&q->book, v, q->scale[b]);
-	return (uint64_t)az_quantize_one(v, q->scale[b], q->zero[b], q->least, most);
 }
 
 static void store(weights *q)

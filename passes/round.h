@@ -17,11 +17,19 @@ typedef struct az_round_layer {
 	az_op *ours; /* its twin in the quantized one; operand 1 is a dequantized constant */
 	bool last;   /* output channels stand last in the weights */
 	int64_t groups, outputs, inner;
-	int64_t least, most;     /* stored weights */
-	float lo, hi;            /* the clamp behind the layer; infinite where there is none */
-	float *w;                /* float weights */
-	int32_t *q;              /* stored weights: nearest at first, then what the method chose */
-	float *scale;            /* per output channel */
+	float lo, hi; /* the clamp behind the layer; infinite where there is none */
+	float *w;     /* float weights */
+	int32_t *q;   /* stored weights: nearest at first, then what the method chose */
+	/* The grid: q, between least and most, stands for scale * (table ? table[q] : q - zero). Weights that
+	 * share a scale are a block. */
+	int32_t least, most;
+	int32_t *table; /* ascending; NULL: none */
+	int32_t *block; /* by weight */
+	int64_t blocks;
+	float *scale;            /* by block; a method may change them where own_scales is set */
+	int32_t *zero;           /* by block */
+	bool own_scales;         /* no block has weights of two output channels */
+	bool powers;             /* scales are powers of two */
 	float *bias, *bias_ours; /* per output channel, zero where there is none */
 	az_walk *walk[2];        /* of the float network and of the quantized one */
 	/* Sums over all patches that were shown, [groups][inner], in both networks. */
@@ -43,6 +51,21 @@ typedef struct az_patch_plan {
 bool az_patches(az_pass_ctx *pass, az_round_layer *layer, const az_patch_plan *plan) AZ_NODISCARD;
 /* Rows that az_patches shows. */
 int64_t az_patch_rows(const az_round_layer *layer, const az_patch_plan *plan);
+
+/* Fills in everything but op, real, ours and walk; false for a layer that stays as it is. */
+bool az_round_read(az_round_layer *layer, az_arena *arena);
+/* Puts what was chosen into both modules. */
+void az_round_write(const az_round_layer *layer);
+/* Other numbers in the place of a constant operand, on a grid or (NULL) anywhere; they take over its name where
+ * nobody else reads it. */
+void az_round_replace(az_op *op, uint32_t index, const float *v, const az_quant *grid);
+
+/* What q means for weight i, in scales; what the chosen one means. */
+int32_t az_round_number(const az_round_layer *layer, int64_t i, int32_t q);
+double az_round_value(const az_round_layer *layer, int64_t i);
+/* The q nearest to v scales; the one at or below it, of the two between which v lies. */
+int32_t az_round_nearest(const az_round_layer *layer, int64_t i, double v);
+int32_t az_round_below(const az_round_layer *layer, int64_t i, double v);
 
 /* An option of the pass times its effort. */
 int64_t az_round_effort(const az_pass_ctx *pass, const char *option);

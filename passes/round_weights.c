@@ -18,7 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/bits.h"
 #include "passes/insert.h"
 #include "passes/manager.h"
 #include "passes/round.h"
@@ -117,125 +116,6 @@ static az_op *next_layer(az_op *op)
 	return op;
 }
 
-/* Whole numbers with one scale per output channel? Gives both constants. */
-static bool on_grid(const az_round_layer *layer, az_const **q, az_const **scale)
-{
-	const az_op *dq = az_def_is(layer->ours->args[1].value, AZ_OP_dequantize);
-	if (!dq || dq->arg_count != 2 || dq->attr.dequantize.group != 0)
-		return false;
-	*q = az_value_const(dq->args[0].value);
-	*scale = az_value_const(dq->args[1].value);
-	if (!*q || !*scale || (*q)->value.type->elem.kind != AZ_KIND_INT ||
-		(*q)->value.type->elem.bits < 2)
-		return false;
-	const az_type *type = (*q)->value.type;
-	int64_t axis = layer->last ? type->rank - 1 : 0;
-	if (az_type_numel(type) != az_type_numel(layer->real->args[1].value->type))
-		return false;
-	return dq->attr.dequantize.axis == axis &&
-	       az_type_numel((*scale)->value.type) == type->dim[axis];
-}
-
-static void read_bias(const az_op *op, int64_t channels, float *out)
-{
-	const az_value *bias = az_op_arg(op, 2);
-	for (int64_t c = 0; c < channels && bias; c++)
-		out[c] = (float)az_const_get(az_value_const(bias), (uint64_t)c);
-}
-
-/* The clamp is the same attribute of all three operations. */
-static az_reals clamp_of(const az_op *op)
-{
-	return op->code == AZ_OP_conv             ? op->attr.conv.clamp
-	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.clamp
-						  : op->attr.matmul.clamp;
-}
-
-static int64_t groups_of(const az_op *op)
-{
-	return op->code == AZ_OP_conv             ? op->attr.conv.groups
-	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups
-						  : 1;
-}
-
-/* False for a layer that stays as it is. */
-static bool read_layer(az_round_layer *layer, az_arena *arena)
-{
-	az_const *q, *scale;
-	if (!az_has_weights(layer->op))
-		return false;
-	layer->last = layer->op->code == AZ_OP_matmul;
-	if (!on_grid(layer, &q, &scale))
-		return false;
-	const az_type *type = q->value.type;
-	int64_t channels = type->dim[layer->last ? type->rank - 1 : 0], count = az_type_numel(type);
-	if (count == 0)
-		return false;
-	layer->groups = groups_of(layer->op);
-	layer->outputs = channels / layer->groups;
-	layer->inner = count / channels;
-	layer->most = az_elem_max(type->elem);
-	layer->least = -layer->most; /* or one below, if insert-quantizers goes as far */
-	az_reals clamp = clamp_of(layer->op);
-	layer->lo = clamp.count == 2 ? clamp.v[0] : -INFINITY;
-	layer->hi = clamp.count == 2 ? clamp.v[1] : INFINITY;
-	layer->w = az_new_array(arena, float, (size_t)count);
-	layer->q = az_new_array(arena, int32_t, (size_t)count);
-	layer->scale = az_new_array(arena, float, (size_t)channels);
-	layer->bias = az_new_array(arena, float, (size_t)channels);
-	layer->bias_ours = az_new_array(arena, float, (size_t)channels);
-	const az_const *w = az_value_const(layer->real->args[1].value);
-	for (int64_t i = 0; i < count; i++) {
-		uint64_t at =
-			az_weight_place(type, layer->last, i / layer->inner, i % layer->inner);
-		layer->w[i] = (float)az_const_get(w, at);
-		layer->q[i] = (int32_t)az_const_get_int(q, at);
-		layer->least = AZ_MIN(layer->least, layer->q[i]);
-		if (!isfinite(layer->w[i]))
-			return false;
-	}
-	for (int64_t c = 0; c < channels; c++)
-		layer->scale[c] = (float)az_const_get(scale, (uint64_t)c);
-	read_bias(layer->real, channels, layer->bias);
-	read_bias(layer->ours, channels, layer->bias_ours);
-	return true;
-}
-
-/* Puts other numbers in the place of a constant; they take over its name where nobody else reads it. */
-static void replace_const(az_op *op, uint32_t index, const float *v)
-{
-	az_value *old = op->args[index].value;
-	az_name name = old->name;
-	az_value *made = &az_const_new(op->func->module, name, old->type, v, true)->value;
-	az_op_set_arg(op, index, made);
-	if (old->uses)
-		return;
-	az_const_erase(az_value_const(old));
-	az_value_rename(made, name);
-}
-
-/* The chosen weights: stored in the quantized clone, as floats in the module. */
-static void write_weights(const az_round_layer *layer)
-{
-	az_op *dq = az_value_op(layer->ours->args[1].value);
-	az_module *ours = layer->ours->func->module, *module = layer->op->func->module;
-	az_const *old = az_value_const(dq->args[0].value);
-	const az_type *type = old->value.type;
-	int64_t count = az_type_numel(type);
-	void *stored = az_arena_alloc(&ours->arena, az_type_size(type), 64);
-	float *v = az_new_array(&module->arena, float, (size_t)count);
-	for (int64_t i = 0; i < count; i++) {
-		int64_t c = i / layer->inner;
-		uint64_t at = az_weight_place(type, layer->last, c, i % layer->inner);
-		az_bits_set(stored, at, type->elem.bits, (uint64_t)(int64_t)layer->q[i]);
-		v[at] = (float)layer->q[i] * layer->scale[c];
-	}
-	az_const *q = az_const_new(ours, old->value.name, type, stored, true);
-	q->value.quant = old->value.quant;
-	az_op_set_arg(dq, 0, &q->value);
-	replace_const(layer->op, 1, v);
-}
-
 static void add_to_bias(az_op *op, int64_t channels, const float *delta)
 {
 	az_module *module = op->func->module;
@@ -243,7 +123,7 @@ static void add_to_bias(az_op *op, int64_t channels, const float *delta)
 	float *v = az_new_array(&module->arena, float, (size_t)channels);
 	for (int64_t c = 0; c < channels; c++)
 		v[c] = (float)az_const_get(az_value_const(old), (uint64_t)c) + delta[c];
-	replace_const(op, 2, v);
+	az_round_replace(op, 2, v, NULL);
 }
 
 static bool correct_bias(az_pass_ctx *pass, az_round_layer *layer)
@@ -265,10 +145,10 @@ static bool round_layer(az_pass_ctx *pass, az_round_layer *layer, round_fn *roun
 {
 	az_arena_mark mark = az_arena_mark_get(&pass->scratch);
 	bool ok = true;
-	if (read_layer(layer, &pass->scratch)) {
+	if (az_round_read(layer, &pass->scratch)) {
 		ok = round(pass, layer);
 		if (ok && round != round_nearest)
-			write_weights(layer);
+			az_round_write(layer);
 		if (ok && az_pass_flag(pass, "bias"))
 			ok = correct_bias(pass, layer);
 	}

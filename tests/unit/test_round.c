@@ -176,6 +176,68 @@ static void grid_is_kept(void)
 	check_kept("adaround");
 }
 
+/* Every form that weights can have. */
+static const char *const forms[] = {"weights=2", "weights=ternary", "weights=1", "weights=u3",
+	"weights=u2", "weights=3,group=2", "weights=u3,group=1", "weights=3,grid=odd",
+	"weights=1,grid=odd", "weights=4,grid=power-of-two", "weights=1,grid=power-of-two",
+	"weights=2,grid=codebook", "weights=4,grid=codebook", "weights=2,grid=codebook,group=2"};
+
+static double error_with(az_ctx *ctx, const char *method, const char *form)
+{
+	az_module *module = network(ctx), *real = network(ctx);
+	const char *text = az_arena_printf(&ctx->arena,
+		"calibrate,round-weights{method=%s,iterations=300,%s},insert-quantizers{%s}",
+		method, form, form);
+	CU_ASSERT_FATAL(run(ctx, module, text, &samples));
+	double error = squared_error(ctx, real, module);
+	az_module_free(module);
+	az_module_free(real);
+	return error;
+}
+
+static void every_form(void)
+{
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		az_ctx *ctx = az_ctx_new();
+		double nearest = error_with(ctx, "nearest", forms[i]);
+		double gptq = error_with(ctx, "gptq", forms[i]);
+		double adaround = error_with(ctx, "adaround", forms[i]);
+		if (!(gptq < 0.9 * nearest) || !(adaround < 0.9 * nearest))
+			printf("%s: nearest %g, gptq %g, adaround %g\n", forms[i], nearest, gptq,
+				adaround);
+		CU_ASSERT(gptq < 0.9 * nearest);
+		CU_ASSERT(adaround < 0.9 * nearest);
+		az_ctx_free(ctx);
+	}
+}
+
+/* insert-quantizers takes the very weights that were chosen. */
+static void every_form_is_kept(void)
+{
+	const char *methods[] = {"gptq", "adaround"};
+	for (size_t i = 0; i < 2 * sizeof forms / sizeof *forms; i++) {
+		az_ctx *ctx = az_ctx_new();
+		const char *form = forms[i / 2];
+		az_module *module = network(ctx);
+		CU_ASSERT_FATAL(run(ctx, module,
+			az_arena_printf(&ctx->arena,
+				"calibrate,round-weights{method=%s,iterations=20,%s}",
+				methods[i % 2], form),
+			&samples));
+		az_module *after = az_module_clone(module, true);
+		CU_ASSERT_FATAL(run(ctx, after,
+			az_arena_printf(&ctx->arena, "insert-quantizers{%s,acts=float}", form),
+			NULL));
+		az_module *real = network(ctx);
+		CU_ASSERT(squared_error(ctx, module, after) <
+			  1e-8 * squared_error(ctx, module, real));
+		az_module_free(real);
+		az_module_free(module);
+		az_module_free(after);
+		az_ctx_free(ctx);
+	}
+}
+
 static void refuse(const char *step, const az_stream *calib, const char *wanted)
 {
 	az_ctx *ctx = az_ctx_new();
@@ -251,7 +313,9 @@ static void memory_runs_out(void)
 void test_round(void)
 {
 	unit_suite("round", AZ_CASES({"every method beats nearest", beats_nearest},
-				    {"the grid is kept", grid_is_kept}, {"refused", refused},
-				    {"strange samples", strange_samples},
+				    {"the grid is kept", grid_is_kept},
+				    {"every form beats nearest", every_form},
+				    {"every form is kept", every_form_is_kept},
+				    {"refused", refused}, {"strange samples", strange_samples},
 				    {"memory runs out", memory_runs_out}));
 }
