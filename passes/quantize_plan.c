@@ -2,7 +2,7 @@
  *
  * Planning a quantized network, from the results backwards: a value is wanted as integers when an
  * operation reads it that will compute in integers. Convolutions and products with constant weights
- * always do; an element-wise operation, a pool, a mean or a movement does when its own result is wanted.
+ * always do, and products of two computed values; an element-wise operation, a pool, a mean or a movement does when its own result is wanted.
  * So the tail behind the last product (softmax and the like) stays float, as does what feeds an
  * operation that has no integer form. */
 #include "passes/quantize_plan.h"
@@ -15,6 +15,12 @@ bool az_has_weights(const az_op *op)
 	return az_const_f32_of(op->args[1].value) && (!bias || az_const_f32_of(bias)) &&
 	       az_elem_equal(op->args[0].value->type->elem, AZ_F32) &&
 	       (op->code != AZ_OP_matmul || op->args[1].value->type->rank == 2);
+}
+
+static bool is_local_float(const az_value *value)
+{
+	return value && !az_value_is_const(value) && az_elem_equal(value->type->elem, AZ_F32) &&
+	       !az_def_is(value, AZ_OP_dequantize);
 }
 
 bool az_shares_quantizer(const az_op *op)
@@ -30,6 +36,13 @@ bool az_shares_quantizer(const az_op *op)
 	default:
 		return (az_op_table[op->code].traits & AZ_TRAIT_MOVES) && op->result_count == 1;
 	}
+}
+
+/* A product of two computed values, such as those of attention. */
+static bool multiplies_values(const az_op *op)
+{
+	return op->code == AZ_OP_matmul && is_local_float(op->args[0].value) &&
+	       is_local_float(op->args[1].value);
 }
 
 /* Operations that take quantized operands when their result is wanted quantized. */
@@ -64,12 +77,6 @@ static void join(az_quantize_plan *plan, const az_value *a, const az_value *b)
 	plan->parent[x > y ? x : y] = x > y ? y : x;
 }
 
-static bool is_local_float(const az_value *value)
-{
-	return value && !az_value_is_const(value) && az_elem_equal(value->type->elem, AZ_F32) &&
-	       !az_def_is(value, AZ_OP_dequantize);
-}
-
 void az_quantize_plan_make(const az_func *main, az_arena *arena, az_quantize_plan *out)
 {
 	out->wanted = az_new_array(arena, bool, main->value_count + 1);
@@ -82,7 +89,7 @@ void az_quantize_plan_make(const az_func *main, az_arena *arena, az_quantize_pla
 		bool wanted = out->wanted[op->results[0]->id];
 		if (az_has_weights(op)) {
 			out->wanted[op->args[0].value->id] = is_local_float(op->args[0].value);
-		} else if (wanted && passes_want_on(op)) {
+		} else if (multiplies_values(op) || (wanted && passes_want_on(op))) {
 			for (uint32_t i = 0; i < op->arg_count; i++) {
 				if (is_local_float(op->args[i].value))
 					out->wanted[op->args[i].value->id] = true;
