@@ -49,6 +49,10 @@ char *az_backend_jit_profile(az_exec *exec, const az_tensor *inputs, az_arena *a
 uint32_t az_backend_jit_times(az_exec *exec, const az_tensor *inputs, uint32_t runs,
 	az_arena *arena, const az_layer_cost **layer, const uint64_t **nanoseconds_of);
 extern const az_cost_api az_backend_cost;
+/* From here on the JIT and az_backend_cost make every kernel function once and keep it, until it is forgotten.
+ * Networks made by the JIT must be gone by then. Reports. */
+bool az_backend_keep(az_ctx *ctx) AZ_NODISCARD;
+void az_backend_forget(az_ctx *ctx);
 
 /* Names of kernels for `adze info`; NULL past the end. */
 const char *az_backend_kernel_name(uint32_t index);

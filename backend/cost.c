@@ -38,8 +38,8 @@ static void add_rodata(az_cost *out, const char *name, uint64_t size)
 /* NAME_profile and adze_model stand in sections of their own, which are not the network's. */
 static void add_section(az_cost *out, const char *name, uint64_t size)
 {
-	bool apart = name && starts(name, ".text.") && ends(name, "_profile");
-	if (!name || apart || strcmp(name, AZ_INFO_SECTION) == 0)
+	bool apart = starts(name, ".text.") && ends(name, "_profile");
+	if (apart || strcmp(name, AZ_INFO_SECTION) == 0)
 		return;
 	if (starts(name, ".text"))
 		out->text_bytes += size;
@@ -51,14 +51,21 @@ static void add_section(az_cost *out, const char *name, uint64_t size)
 		out->bss_bytes += size;
 }
 
-static void read_sections(LLVMBinaryRef binary, az_cost *out)
+/* Kernels that stand in objects of their own come first, as they do where there is one object. */
+static bool read_sections(az_ctx *ctx, az_bytes object, const az_lowered *lowered, az_arena *arena,
+	az_cost *out)
 {
-	LLVMSectionIteratorRef at = LLVMObjectFileCopySectionIterator(binary);
-	while (!LLVMObjectFileIsSectionIteratorAtEnd(binary, at)) {
-		add_section(out, LLVMGetSectionName(at), LLVMGetSectionSize(at));
-		LLVMMoveToNextSection(at);
+	az_sections all = {.arena = arena};
+	for (uint32_t i = 0; i < lowered->kept.count; i++) {
+		const az_sections *own = &lowered->kept.v[i]->sections;
+		for (uint32_t k = 0; k < own->list.count; k++)
+			az_sections_add(&all, &own->list.v[k]);
 	}
-	LLVMDisposeSectionIterator(at);
+	if (!az_sections_read(&all, ctx, object))
+		return false;
+	for (uint32_t i = 0; i < all.list.count; i++)
+		add_section(out, all.list.v[i].name, all.list.v[i].size);
+	return true;
 }
 
 /* --- Symbols -------------------------------------------------------------------------------------------- */
@@ -96,6 +103,9 @@ static void fill_layers(az_lowered *lowered, az_arena *arena, az_map *sizes)
 		az_layer_cost *layer = &lowered->layer[i];
 		layer->code_bytes = take(arena, sizes, lowered->symbol[i], &layer->code_shared);
 		layer->stack_bytes = az_llvm_frame(&lowered->llvm, lowered->symbol[i]);
+		for (uint32_t k = 0; k < lowered->kept.count; k++)
+			if (lowered->kept.v[k]->symbol == lowered->symbol[i])
+				layer->stack_bytes = lowered->kept.v[k]->frame_bytes;
 	}
 	for (uint32_t i = 0; i < lowered->constants.count; i++) {
 		const az_layer_constant *c = &lowered->constants.v[i];
@@ -121,8 +131,10 @@ static bool read_object(az_ctx *ctx, az_bytes object, az_lowered *lowered, az_ar
 	LLVMBinaryRef binary = LLVMCreateBinary(buffer, NULL, &message);
 	if (binary) {
 		bool no = false;
-		read_sections(binary, out);
 		read_symbols(binary, ctx, lowered->prefix, arena, &sizes);
+		for (uint32_t i = 0; i < lowered->kept.count; i++)
+			az_map_put(arena, &sizes, lowered->kept.v[i]->symbol,
+				(void *)(uintptr_t)(lowered->kept.v[i]->code_bytes + 1));
 		fill_layers(lowered, arena, &sizes);
 		out->entry_bytes = take(arena, &sizes, az_name_of(ctx, lowered->llvm.entry), &no);
 		LLVMDisposeBinary(binary);
@@ -163,13 +175,16 @@ bool az_cost_read(const az_module *module, az_lowered *lowered, az_bytes object,
 {
 	const az_llvm *llvm = &lowered->llvm;
 	*out = (az_cost){0};
-	if (!read_object(module->ctx, object, lowered, arena, out))
+	if (!read_sections(module->ctx, object, lowered, arena, out) ||
+		!read_object(module->ctx, object, lowered, arena, out))
 		return false;
 	out->arena_bytes = az_plan_arena_bytes(module);
 	out->arena_lower_bound_bytes = az_plan_lower_bound(module);
 	/* Two frames deep, each with a return address. */
-	out->stack_bytes = llvm->entry_frame_bytes + llvm->other_frame_bytes +
-			   2 * llvm->e.target->pointer_bytes;
+	uint64_t frame = llvm->other_frame_bytes;
+	for (uint32_t i = 0; i < lowered->kept.count; i++)
+		frame = AZ_MAX(frame, lowered->kept.v[i]->frame_bytes);
+	out->stack_bytes = llvm->entry_frame_bytes + frame + 2 * llvm->e.target->pointer_bytes;
 	add_buffers(az_module_main(module), out);
 	az_cost_estimate(table, llvm->e.target, lowered->layer, lowered->layer_count);
 	out->layer_count = lowered->layer_count;
@@ -187,7 +202,7 @@ static bool measure_module(const az_cost_api *api, const az_module *module, az_a
 		az_target_get(module->ctx, module->target, module->cpu, module->features);
 	if (!target)
 		return false;
-	az_lower_options options = {.name = "net"};
+	az_lower_options options = {.name = "net", .kept = !api->whole};
 	az_lowered lowered;
 	az_bytes object = {0};
 	bool ok =

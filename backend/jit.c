@@ -15,7 +15,6 @@
 #include "base/text.h"
 #include "passes/pass.h"
 
-#define SYMBOL       "net"
 #define PROFILE_RUNS 11
 
 typedef int run_fn(const void *const *inputs, void *const *outputs, void *arena, const void *pool);
@@ -24,8 +23,9 @@ typedef int profile_fn(const void *const *inputs, void *const *outputs, void *ar
 
 struct az_exec {
 	az_ctx *ctx;
-	az_arena arena; /* everything below that is memory */
-	LLVMOrcLLJITRef jit;
+	az_arena arena;           /* everything below that is memory */
+	LLVMOrcLLJITRef jit, own; /* own: NULL where the session is that of kept code */
+	LLVMOrcResourceTrackerRef code;
 	run_fn *run;
 	profile_fn *profile;
 	void *places; /* the activation arena */
@@ -87,27 +87,61 @@ static void drop_error(void *data, LLVMErrorRef error)
 	LLVMConsumeError(error);
 }
 
-static bool look_up(az_exec *exec, const char *symbol, uintptr_t *address)
+/* A session of the network's own, or that of kept code, which is opened when it is first needed. */
+static bool open_session(az_exec *exec)
+{
+	az_kept *kept = exec->ctx->kept;
+	LLVMOrcLLJITRef *jit = kept ? &kept->jit : &exec->own;
+	if (!*jit) {
+		if (!orc_ok(exec->ctx, LLVMOrcCreateLLJIT(jit, NULL)))
+			return false;
+		LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(*jit),
+			drop_error, NULL);
+	}
+	exec->jit = *jit;
+	return true;
+}
+
+static bool look_up(az_exec *exec, const char *name, const char *end, uintptr_t *address)
 {
 	LLVMOrcExecutorAddress found = 0;
+	char *symbol = az_arena_printf(&exec->arena, "%s_%s", name, end);
 	if (!orc_ok(exec->ctx, LLVMOrcLLJITLookup(exec->jit, &found, symbol)))
 		return false;
 	*address = (uintptr_t)found;
 	return true;
 }
 
-static bool load(az_exec *exec, const void *data, size_t size)
+static LLVMMemoryBufferRef copy_object(az_bytes object)
 {
-	if (!orc_ok(exec->ctx, LLVMOrcCreateLLJIT(&exec->jit, NULL)))
+	return LLVMCreateMemoryBufferWithMemoryRangeCopy(object.data, object.size, "network");
+}
+
+/* Kept kernels stay in the session when the network goes. */
+static bool load_kept(az_exec *exec, LLVMOrcJITDylibRef library, const az_kept_list *list)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		az_kept_kernel *kernel = list->v[i];
+		if (!kernel->loaded &&
+			!orc_ok(exec->ctx, LLVMOrcLLJITAddObjectFile(exec->jit, library,
+						   copy_object(kernel->object))))
+			return false;
+		kernel->loaded = true;
+	}
+	return true;
+}
+
+static bool load(az_exec *exec, const char *name, const az_kept_list *kept, az_bytes object)
+{
+	if (!open_session(exec))
 		return false;
-	LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(exec->jit),
-		drop_error, NULL);
-	LLVMMemoryBufferRef object =
-		LLVMCreateMemoryBufferWithMemoryRangeCopy(data, size, "network");
 	LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(exec->jit);
+	exec->code = LLVMOrcJITDylibCreateResourceTracker(library);
 	uintptr_t run = 0, profile = 0;
-	if (!orc_ok(exec->ctx, LLVMOrcLLJITAddObjectFile(exec->jit, library, object)) ||
-		!look_up(exec, SYMBOL "_run", &run) || !look_up(exec, SYMBOL "_profile", &profile))
+	if (!load_kept(exec, library, kept) ||
+		!orc_ok(exec->ctx, LLVMOrcLLJITAddObjectFileWithRT(exec->jit, exec->code,
+					   copy_object(object))) ||
+		!look_up(exec, name, "run", &run) || !look_up(exec, name, "profile", &profile))
 		return false;
 	exec->run = (run_fn *)run;
 	exec->profile = (profile_fn *)profile;
@@ -116,21 +150,24 @@ static bool load(az_exec *exec, const void *data, size_t size)
 
 static bool emit_and_load(az_exec *exec, const az_module *module, const az_target *target)
 {
-	az_lower_options options = {.name = SYMBOL, .profile = true};
+	/* Networks that share a session must not share names. */
+	az_kept *kept = exec->ctx->kept;
+	const char *name = kept ? az_arena_printf(&exec->arena, "net%u", kept->count++) : "net";
+	az_lower_options options = {.name = name, .profile = true, .kept = true};
 	az_lowered lowered;
 	az_arena scratch;
 	az_arena_init(&scratch, &exec->ctx->oom);
-	const void *data = NULL;
-	size_t size = 0;
+	az_bytes object = {0};
 	bool ok = az_module_lower(module, target, &options, &scratch, &lowered) &&
-		  az_llvm_codegen(&lowered.llvm, AZ_CODE_OBJECT, &scratch, &data, &size);
+		  az_llvm_codegen(&lowered.llvm, AZ_CODE_OBJECT, &scratch, &object.data,
+			  &object.size);
 	az_llvm_close(&lowered.llvm);
 	if (ok) {
 		exec->layer_count = lowered.layer_count;
 		exec->layer = az_arena_dup(&exec->arena, lowered.layer,
 			lowered.layer_count * sizeof *lowered.layer);
 		exec->places = az_arena_alloc(&exec->arena, az_plan_arena_bytes(module), 64);
-		ok = load(exec, data, size);
+		ok = load(exec, name, &lowered.kept, object);
 	}
 	az_arena_free(&scratch);
 	return ok;
@@ -140,8 +177,12 @@ static bool emit_and_load(az_exec *exec, const az_module *module, const az_targe
 
 static void release(az_exec *exec)
 {
-	if (exec->jit)
-		LLVMConsumeError(LLVMOrcDisposeLLJIT(exec->jit));
+	if (exec->code) {
+		LLVMConsumeError(LLVMOrcResourceTrackerRemove(exec->code));
+		LLVMOrcReleaseResourceTracker(exec->code);
+	}
+	if (exec->own)
+		LLVMConsumeError(LLVMOrcDisposeLLJIT(exec->own));
 	az_arena_free(&exec->arena);
 	free(exec);
 }

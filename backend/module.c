@@ -76,8 +76,27 @@ static const az_kernel *kernel_of(az_ctx *ctx, const az_op *call)
 	return kernel;
 }
 
+/* One that stands in an object of its own: declared here. */
+static LLVMValueRef declare_kept(lower *l, const az_func *func, const az_kernel *kernel,
+	const az_tile *tile)
+{
+	az_llvm *llvm = &l->out->llvm;
+	az_kept_kernel *kept = az_kept_get(l->module->ctx->kept, llvm->e.target, llvm->e.fast, func,
+		kernel, tile, called_in_place(l, func));
+	if (!kept)
+		return NULL;
+	LLVMValueRef made = LLVMGetNamedFunction(llvm->e.module, kept->symbol);
+	if (made)
+		return made;
+	az_vec_push(l->arena, &l->out->kept, kept);
+	made = LLVMAddFunction(llvm->e.module, kept->symbol, az_llvm_kernel_type(llvm, func));
+	LLVMSetVisibility(made, LLVMHiddenVisibility);
+	return made;
+}
+
 static bool emit_kernels(lower *l)
 {
+	bool kept = l->options->kept && l->module->ctx->kept;
 	for (const az_op *op = l->main->first; op; op = op->next) {
 		if (op->code != AZ_OP_call || az_map_get(&l->kernels, op->attr.call.callee))
 			continue;
@@ -86,8 +105,9 @@ static bool emit_kernels(lower *l)
 		if (!kernel)
 			return false;
 		az_tile tile = tile_of(op);
-		LLVMValueRef made = az_llvm_kernel(&l->out->llvm, kernel_symbol(l, func), func,
-			kernel, &tile, called_in_place(l, func));
+		LLVMValueRef made = kept ? declare_kept(l, func, kernel, &tile)
+					 : az_llvm_kernel(&l->out->llvm, kernel_symbol(l, func),
+						   func, kernel, &tile, called_in_place(l, func));
 		if (!made)
 			return false;
 		az_map_put(l->arena, &l->kernels, func, made);

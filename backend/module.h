@@ -8,14 +8,16 @@
 
 #include "backend/constants.h"
 #include "backend/cost_table.h"
+#include "backend/kept.h"
 #include "base/file.h"
 #include "ir/cost.h"
 
 typedef struct az_lower_options {
-	const char *name;        /* prefix of symbols: a C identifier */
-	bool profile;            /* NAME_profile as well */
-	bool describe;           /* adze_model; needs profile */
-	const char *info;        /* text in adze_model; may be NULL */
+	const char *name; /* prefix of symbols: a C identifier */
+	bool profile;     /* NAME_profile as well */
+	bool describe;    /* adze_model; needs profile */
+	bool kept;        /* kernels stay in the objects that the context keeps, where it does */
+	const char *info; /* text in adze_model; may be NULL */
 	uint32_t argument_count; /* options that the executable begins with */
 	const char *const *arguments;
 } az_lower_options;
@@ -34,6 +36,7 @@ typedef struct az_lowered {
 	az_layer_cost *layer; /* bytes and seconds not filled in */
 	az_name *symbol;      /* of the kernel function of each layer */
 	AZ_VEC(az_layer_constant) constants;
+	az_kept_list kept; /* the kernels that stand in objects of their own, each once */
 	uint64_t macs, weight_bytes;
 } az_lowered;
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "backend/llvm.h"
-#include "ir/print.h"
+#include "backend/select.h"
 
 static const char *find(const char *line, size_t length, const char *word)
 {
@@ -98,10 +98,8 @@ bool az_emit_probe(az_ctx *ctx, const az_target *target, bool fast, const az_fun
 	if (!memo)
 		return probe(ctx, target, fast, func, kernel, tile, out);
 	az_text key = {.arena = memo->arena};
-	az_text_add(&key, "%s%s", kernel->name, fast ? " fast" : "");
-	for (uint32_t i = 0; i < tile->count; i++)
-		az_text_add(&key, " %lld", (long long)tile->v[i]);
-	az_func_print(&key, func);
+	az_text_add(&key, "%s %s %s %d%d %s", target->triple, target->cpu, target->features, fast,
+		target->compact, az_func_key(func, kernel->name, tile, memo->arena));
 	az_name name = az_name_intern(ctx, key.v, key.count);
 	const az_probe *known = az_map_get(&memo->known, name);
 	if (known) {

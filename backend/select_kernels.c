@@ -5,7 +5,7 @@
  * group that none takes, or only a slow one, the longest head that does better is kept, and what is behind
  * it is grouped anew. Equal functions with equal kernels and tiles are one. */
 #include "backend/passes.h"
-#include "backend/probe.h"
+#include "backend/kept.h"
 #include "backend/select.h"
 
 /* A few spills outside the hot path are no reason for smaller tiles. */
@@ -18,7 +18,7 @@ typedef struct selector {
 	az_arena *arena;
 	az_map by_key; /* text of a function -> az_func */
 	az_map tiles;  /* text of a function with its first tile -> the tile without spills */
-	az_probe_memo probes;
+	az_probe_memo *probes;
 } selector;
 
 typedef struct choice {
@@ -55,7 +55,7 @@ static bool avoid_spills(selector *s, choice *c)
 	for (uint32_t i = 0; i < SHRINKS_MAX; i++) {
 		az_probe probe = {0};
 		if (!az_emit_probe(module->ctx, s->target, module->fast_math, c->func, c->kernel,
-			    &c->tile, &s->probes, &probe))
+			    &c->tile, s->probes, &probe))
 			return false;
 		if (probe.loop_spills < least) {
 			least = probe.loop_spills;
@@ -228,7 +228,8 @@ bool az_pass_select_kernels(az_pass_ctx *pass)
 	az_target chosen = *target;
 	chosen.compact = az_pass_flag(pass, "size");
 	selector s = {.pass = pass, .target = &chosen, .arena = &pass->scratch};
-	s.probes.arena = s.arena;
+	az_probe_memo own = {.arena = s.arena};
+	s.probes = pass->ctx->kept ? &pass->ctx->kept->probes : &own;
 	if (!az_select_prepare(pass) || !run(&s))
 		return false;
 	az_module *module = pass->module;

@@ -28,6 +28,7 @@
 
 struct az_type_table; /* ir/type.c */
 struct az_pass_time;  /* passes/pass.h */
+struct az_kept;       /* backend/kept.h */
 
 typedef struct az_ctx {
 	az_oom oom;
@@ -41,6 +42,7 @@ typedef struct az_ctx {
 	void *progress_data;
 	const struct az_pass_time *pass_times; /* of the last pipeline that was timed */
 	uint32_t pass_time_count;
+	struct az_kept *kept; /* code shared by the networks of a search; NULL: none is kept */
 } az_ctx;
 
 /* NULL when even the context cannot be had. */

@@ -193,8 +193,10 @@ static bool measure_placed(az_fit *fit, az_module *placed, az_fit_point *point)
 {
 	const char *text = point->compact ? AZ_FIT_TO_PLACED("{size}") : AZ_FIT_TO_PLACED("");
 	az_cost cost;
+	az_cost_api api = az_backend_cost;
+	api.whole = !fit->probing;
 	if (!run_passes(fit, placed, NULL, text) ||
-		!az_backend_cost.measure(&az_backend_cost, placed, &fit->job->arena, &cost))
+		!api.measure(&api, placed, &fit->job->arena, &cost))
 		return false;
 	point->text_bytes = cost.text_bytes;
 	point->rodata_bytes = cost.rodata_bytes;

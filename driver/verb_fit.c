@@ -241,7 +241,8 @@ int az_verb_fit(az_job *job)
 	fit.base = az_job_load(job, job->options.args[0]);
 	if (!fit.base)
 		return AZ_EXIT_REFUSED;
-	int code = fit_budgets(&fit);
+	int code = az_backend_keep(job->ctx) ? fit_budgets(&fit) : AZ_EXIT_REFUSED;
+	az_backend_forget(job->ctx);
 	az_fit_journal_close(&fit, false);
 	az_module_free(fit.base);
 	return code;

@@ -9,7 +9,8 @@
 
 #include "ir/graph.h"
 
-#define AZ_COST_TILE_MAX 8
+#define AZ_COST_TILE_MAX 12
+#define AZ_COST_SLACK    512
 
 /* One call of a kernel function. Bytes of a function or constant that several layers share count for the
  * first of them; the others say so. */
@@ -63,6 +64,9 @@ typedef struct az_cost_api az_cost_api;
 struct az_cost_api {
 	const char *name;
 	const struct az_cost_table *table; /* rates; NULL: the committed ones */
+	/* Make the very object that is emitted, also where code is kept: without it .rodata may then be off by
+	 * AZ_COST_SLACK bytes (backend/kept.h). */
+	bool whole;
 	/* The module must be placed. Reports. */
 	bool (*measure)(const az_cost_api *api, const az_module *module, az_arena *arena,
 		az_cost *out);

@@ -42,16 +42,30 @@ static void to_assignment(const search *s, const uint8_t *bits, az_assignment *o
 		az_assign(out, s->layers.op[i]->results[0]->name, bits[i]);
 }
 
-/* The module goes whatever happens. */
-static bool measure_once(az_pass_ctx *pass, az_module *module, az_cost *cost)
+/* Near the budget the very object decides. */
+static bool measure_placed(search *s, const az_module *placed, uint64_t *size)
 {
-	const az_cost_api *api = pass->env->cost;
-	AZ_GUARD(pass->ctx, {
+	az_cost cost;
+	az_cost_api api = *s->pass->env->cost;
+	for (api.whole = false;; api.whole = true) {
+		if (!api.measure(&api, placed, &s->pass->scratch, &cost))
+			return false;
+		*size = cost.text_bytes + cost.rodata_bytes;
+		if (api.whole || *size + AZ_COST_SLACK < s->flash ||
+			*size > s->flash + AZ_COST_SLACK)
+			return true;
+	}
+}
+
+/* The module goes whatever happens. */
+static bool measure_once(search *s, az_module *module, uint64_t *size)
+{
+	AZ_GUARD(s->pass->ctx, {
 		az_module_free(module);
 		return false;
 	});
-	bool ok = api->measure(api, module, &pass->scratch, cost);
-	AZ_UNGUARD(pass->ctx);
+	bool ok = measure_placed(s, module, size);
+	AZ_UNGUARD(s->pass->ctx);
 	az_module_free(module);
 	return ok;
 }
@@ -62,15 +76,12 @@ static bool measure(search *s, const uint8_t *bits, uint64_t *size)
 	az_pass_ctx *pass = s->pass;
 	az_arena_mark mark = az_arena_mark_get(&pass->scratch);
 	az_assignment trial = {.arena = &pass->scratch};
-	az_cost cost;
 	to_assignment(s, bits, &trial);
 	az_ctx_progress(pass->ctx, "assign-bits: objects", ++pass->env->assigned->emitted, 0);
 	const char *tail = az_arena_printf(&pass->scratch, to_placed,
 		az_pass_flag(pass, "size") ? "{size}" : "");
 	az_module *module = az_trial(pass, &trial, tail);
-	bool ok = module && measure_once(pass, module, &cost);
-	if (ok)
-		*size = cost.text_bytes + cost.rodata_bytes;
+	bool ok = module && measure_once(s, module, size);
 	az_arena_reset(&pass->scratch, mark);
 	return ok;
 }

@@ -33,9 +33,8 @@ static const char network[] =
 	"  %9 = requantize %8, @s : u8[1,16]\n"
 	"  return %9\n}\n";
 
-static az_module *placed(az_ctx *ctx, const char *text)
+static az_module *placed_for(az_ctx *ctx, const char *text, const az_target *target)
 {
-	const az_target *target = az_target_get(ctx, "x86_64-linux", "x86-64-v3", NULL);
 	az_module *module = az_parse_module(ctx, "t.adz", text, strlen(text), NULL);
 	CHECK_TEXT(unit_message(ctx, 0), "");
 	az_pass_env env = {.backend = az_backend_pass, .backend_data = (void *)(uintptr_t)target};
@@ -46,6 +45,11 @@ static az_module *placed(az_ctx *ctx, const char *text)
 				     &pipeline) &&
 			     az_pipeline_run(module, &pipeline, &env));
 	return module;
+}
+
+static az_module *placed(az_ctx *ctx, const char *text)
+{
+	return placed_for(ctx, text, az_target_get(ctx, "x86_64-linux", "x86-64-v3", NULL));
 }
 
 static const az_layer_cost *layer_at(const az_cost *cost, const char *op, uint32_t nth)
@@ -184,6 +188,101 @@ static void shared(void)
 	az_ctx_free(ctx);
 }
 
+static void check_same(const az_cost *a, const az_cost *b)
+{
+	CU_ASSERT_EQUAL(a->text_bytes, b->text_bytes);
+	CU_ASSERT_EQUAL(a->weight_bytes, b->weight_bytes);
+	CU_ASSERT_EQUAL(a->constant_bytes, b->constant_bytes);
+	CU_ASSERT_TRUE(a->literal_bytes <= b->literal_bytes + AZ_COST_SLACK);
+	CU_ASSERT_TRUE(b->literal_bytes <= a->literal_bytes + AZ_COST_SLACK);
+	CU_ASSERT_EQUAL(a->stack_bytes, b->stack_bytes);
+	CU_ASSERT_EQUAL_FATAL(a->layer_count, b->layer_count);
+	for (uint32_t i = 0; i < a->layer_count; i++) {
+		CU_ASSERT_EQUAL(a->layer[i].code_bytes, b->layer[i].code_bytes);
+		CU_ASSERT_EQUAL(a->layer[i].code_shared, b->layer[i].code_shared);
+		CU_ASSERT_EQUAL(a->layer[i].weight_bytes, b->layer[i].weight_bytes);
+		CU_ASSERT_EQUAL(a->layer[i].stack_bytes, b->layer[i].stack_bytes);
+	}
+}
+
+/* Tables of their own in several kernels, and the same function twice. */
+static const char with_tables[] =
+	"adze 1 module \"t\" stage folded\n\nconst @k : f32[4,4] = splat 2\n\n"
+	"func @main(%x: f32[1,8,8,4]) -> (\"y\": f32[1,8,4,8], \"z\": f32[1,4]) {\n"
+	"  %0 = sigmoid %x : f32[1,8,8,4]\n  %1 = softmax %0, axis = 3 : f32[1,8,8,4]\n"
+	"  %2 = exp %1 : f32[1,8,8,4]\n"
+	"  %3 = transpose %2, perm = [0, 2, 3, 1] : f32[1,8,4,8]\n"
+	"  %4 = reduce %0, axes = [1, 2], drop = true : f32[1,4]\n"
+	"  %5 = matmul %4, @k : f32[1,4]\n  %6 = matmul %5, @k : f32[1,4]\n"
+	"  return %3, %6\n}\n";
+
+/* Kernels in objects of their own cost what they cost in one, on every target, but for the places of literals. */
+static void kept(void)
+{
+	static const char *const targets[][2] = {{"x86_64-linux", "x86-64-v3"},
+		{"x86_64-linux", "x86-64"}, {"x86_64-linux", "x86-64-v4"},
+		{"aarch64-linux", "generic"}, {"armv7-linux", "cortex-a9"},
+		{"riscv64-linux", "generic"}};
+	for (size_t i = 0; i < 2 * AZ_COUNT(targets); i++) {
+		const char *const *t = targets[i / 2];
+		az_ctx *ctx = az_ctx_new();
+		az_module *module = placed_for(ctx, i % 2 ? with_tables : network,
+			az_target_get(ctx, t[0], t[1], NULL));
+		az_cost whole, parts, again;
+		az_cost_api api = az_backend_cost;
+		CU_ASSERT_TRUE_FATAL(api.measure(&api, module, &ctx->arena, &whole));
+		CU_ASSERT_TRUE_FATAL(az_backend_keep(ctx));
+		CU_ASSERT_TRUE_FATAL(api.measure(&api, module, &ctx->arena, &parts));
+		CU_ASSERT_TRUE_FATAL(api.measure(&api, module, &ctx->arena, &again));
+		check_same(&whole, &parts);
+		check_same(&whole, &again);
+		api.whole = true;
+		CU_ASSERT_TRUE_FATAL(api.measure(&api, module, &ctx->arena, &again));
+		check_same(&whole, &again);
+		az_backend_forget(ctx);
+		az_module_free(module);
+		az_ctx_free(ctx);
+	}
+}
+
+/* Two networks at a time share the code that is kept, one goes and comes again: the same answers. */
+static void kept_runs(void)
+{
+	az_ctx *ctx = az_ctx_new();
+	CU_ASSERT_TRUE_FATAL(az_backend_keep(ctx));
+	az_module *module[2];
+	az_exec *exec[2];
+	float x[8 * 8 * 4], y[2][8 * 8 * 4], z[2][4];
+	for (size_t i = 0; i < AZ_COUNT(x); i++)
+		x[i] = (float)i / 100;
+	for (uint32_t i = 0; i < 2; i++) {
+		module[i] = az_parse_module(ctx, "t.adz", with_tables, strlen(with_tables), NULL);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(module[i]);
+		exec[i] = az_backend_jit.compile(module[i]);
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		CU_ASSERT_PTR_NOT_NULL_FATAL(exec[i % 2]);
+		const az_func *main = az_module_main(module[i % 2]);
+		az_tensor in = {.type = main->params.v[0]->type, .data = x};
+		az_tensor out[2] = {{.type = main->results.v[0].use->value->type, .data = y[i % 2]},
+			{.type = main->results.v[1].use->value->type, .data = z[i % 2]}};
+		CU_ASSERT_TRUE(az_backend_jit.run(exec[i % 2], &in, out));
+		if (i == 1) {
+			az_backend_jit.free(exec[0]);
+			exec[0] = az_backend_jit.compile(module[0]);
+			memset(y[0], 0, sizeof y[0]);
+		}
+	}
+	CU_ASSERT_TRUE(memcmp(y[0], y[1], sizeof y[0]) == 0 && y[0][0] != 0);
+	CU_ASSERT_TRUE(memcmp(z[0], z[1], sizeof z[0]) == 0 && z[0][0] != 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		az_backend_jit.free(exec[i]);
+		az_module_free(module[i]);
+	}
+	az_backend_forget(ctx);
+	az_ctx_free(ctx);
+}
+
 static const char *write_file(az_ctx *ctx, const char *text)
 {
 	char *path = unit_path(ctx, "rates");
@@ -237,7 +336,7 @@ static void refused_rates(void)
 
 void test_cost(void)
 {
-	unit_suite("cost",
-		AZ_CASES({"layers", layers}, {"steps", steps}, {"sums", sums}, {"shared", shared},
-			{"rates from a file", rates}, {"refused rates", refused_rates}));
+	unit_suite("cost", AZ_CASES({"layers", layers}, {"steps", steps}, {"sums", sums},
+				   {"shared", shared}, {"kept", kept}, {"kept runs", kept_runs},
+				   {"rates from a file", rates}, {"refused rates", refused_rates}));
 }
