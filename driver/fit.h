@@ -48,6 +48,7 @@ typedef struct az_fit {
 	az_module *base;                   /* canonical, float */
 	az_stream *data;                   /* the calibration samples, labels and all */
 	uint64_t flash, ram, macs, bitops; /* budgets; 0: none */
+	double widest;                     /* ratio at which they are met but for flash */
 	float **reference;                 /* by sample: the float network's first output */
 	double energy;                     /* sum of its squares */
 	double float_top1, float_mean_squared;
@@ -78,8 +79,8 @@ bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point 
  * .text + .rodata that was found when nothing fits. */
 bool az_fit_search(az_fit *fit, az_fit_point **best, uint64_t *smallest);
 
-/* driver/fit_journal.c: what was measured, line by line, so that an interrupted search goes on. A file of
- * another search is begun anew. */
+/* driver/fit_journal.c: what was measured, line by line, so that an interrupted search goes on, and others
+ * of the same network. A file of another network, or of one measured otherwise, is begun anew. */
 bool az_fit_journal_open(az_fit *fit, const char *path);
 /* A point of this ratio and policy that was measured before: fills it in and returns true. */
 bool az_fit_journal_find(az_fit *fit, az_fit_point *point);

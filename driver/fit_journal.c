@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The journal: a text file with one JSON object on a line, appended and flushed as things are measured. The
- * first line identifies the search; a last line that was cut off by the interruption is ignored. */
+ * first line says what was measured with what; a last line that was cut off by the interruption is ignored.
+ * Points say which budgets they were made for, so that one journal serves several searches. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -44,15 +45,11 @@ static bool identify(az_fit *fit, char out[65])
 		return false;
 	az_sha256_hex(model, data, size);
 	az_text t = {.arena = &fit->job->arena};
-	az_text_add(&t, "%s|%s|%s|%s|%s|%llu|%llu|%llu|%llu", AZ_VERSION, model,
-		fit->job->target->triple, fit->job->target->cpu, fit->job->target->features,
-		(unsigned long long)fit->flash, (unsigned long long)fit->ram,
-		(unsigned long long)fit->macs, (unsigned long long)fit->bitops);
+	az_text_add(&t, "%s|%s|%s|%s|%s", AZ_VERSION, model, fit->job->target->triple,
+		fit->job->target->cpu, fit->job->target->features);
 	add_calibration(&t, o);
-	az_text_add(&t, "|%s|%s|%s|%s|%d|%d|%lld|%s|%lld|%lld", word(o->policy), word(o->acts),
-		word(o->range), word(o->round), o->correct_bias, o->never_slower,
-		(long long)o->multiple.v, word(o->importance), (long long)o->least.v,
-		(long long)o->most.v);
+	az_text_add(&t, "|%s|%s|%s|%d|%lld|%s", word(o->acts), word(o->range), word(o->round),
+		o->correct_bias, (long long)o->multiple.v, word(o->importance));
 	if (o->recipe) {
 		char recipe[65];
 		if (!az_data_read(fit->job->ctx, &fit->job->arena, o->recipe, &data, &size))
@@ -153,6 +150,19 @@ void az_fit_journal_close(az_fit *fit, bool done)
 
 /* --- Points ----------------------------------------------------------------------------------------- */
 
+/* What else a point was made for. */
+static const char *purpose(const az_fit *fit)
+{
+	const az_options *o = &fit->job->options;
+	return az_arena_printf(&fit->job->arena,
+		"flash %llu, ram %llu, macs %llu, bitops %llu, bits %lld to %lld%s",
+		(unsigned long long)fit->flash, (unsigned long long)fit->ram,
+		(unsigned long long)fit->macs, (unsigned long long)fit->bitops,
+		(long long)(o->least.set ? o->least.v : 2),
+		(long long)(o->most.set ? o->most.v : AZ_BITS_MOST),
+		o->never_slower ? ", never slower" : "");
+}
+
 static const struct {
 	const char *key;
 	size_t offset;
@@ -170,6 +180,7 @@ void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 {
 	json_object *o = json_object_new_object(), *bits = json_object_new_object();
 	json_object_object_add(o, "point", json_object_new_string(point->policy));
+	json_object_object_add(o, "for", json_object_new_string(purpose(fit)));
 	json_object_object_add(o, "ratio", json_object_new_double(point->ratio));
 	json_object_object_add(o, "compact", json_object_new_boolean(point->compact));
 	json_object_object_add(o, "slower", json_object_new_boolean(point->slower));
@@ -192,12 +203,14 @@ void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 bool az_fit_journal_find(az_fit *fit, az_fit_point *point)
 {
 	const az_fit_journal *j = fit->journal;
+	const char *wanted = purpose(fit);
 	for (uint32_t i = 0; i < j->lines.count; i++) {
 		json_object *o = j->lines.v[i], *bits, *slower, *compact;
 		if (!json_object_object_get_ex(o, "compact", &compact) ||
 			json_object_get_boolean(compact) != point->compact)
 			continue;
 		if (strcmp(text_at(o, "point"), point->policy) != 0 ||
+			strcmp(text_at(o, "for"), wanted) != 0 ||
 			!(fabs(number_at(o, "ratio") - point->ratio) < 1e-9) ||
 			!json_object_object_get_ex(o, "bits", &bits))
 			continue;
@@ -240,9 +253,11 @@ void az_fit_journal_losses(az_fit *fit, const char *policy, az_assignment *bits)
 	bits->measured = add_loss;
 	bits->data = j;
 	j->policy = policy;
+	if (fit->widest != 1) /* measured on a narrower network */
+		j->policy = az_arena_printf(bits->arena, "%s at %.6g", policy, fit->widest);
 	for (uint32_t i = 0; i < j->lines.count; i++) {
 		json_object *o = j->lines.v[i], *v;
-		if (strcmp(text_at(o, "loss"), policy) != 0 ||
+		if (strcmp(text_at(o, "loss"), j->policy) != 0 ||
 			!json_object_object_get_ex(o, "by_bits", &v) ||
 			json_object_array_length(v) != AZ_BITS_MOST + 1)
 			continue;

@@ -240,6 +240,7 @@ bool az_fit_search(az_fit *fit, az_fit_point **best, uint64_t *smallest)
 	if (!within(fit, &fit->full, false) &&
 		!largest_ratio(fit, 1, widest, false, false, &most, smallest))
 		return false;
+	fit->widest = most;
 	if (most > 0 && !search_both(fit, most, smallest))
 		return false;
 	uint32_t at = best_of(fit);

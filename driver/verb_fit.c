@@ -216,7 +216,9 @@ static int fit_budgets(az_fit *fit)
 	az_job *job = fit->job;
 	az_fit_point *best;
 	uint64_t smallest;
-	const char *journal = az_arena_printf(&job->arena, "%s.journal", output_path(job));
+	const char *journal = job->options.journal;
+	if (!journal)
+		journal = az_arena_printf(&job->arena, "%s.journal", output_path(job));
 	if (!az_job_target(job) || !to_canonical(fit) || !az_fit_reference(fit) ||
 		!measure_full(fit) || !read_budgets(fit) || !az_fit_journal_open(fit, journal))
 		return AZ_EXIT_REFUSED;
@@ -226,7 +228,7 @@ static int fit_budgets(az_fit *fit)
 		explain_refusal(fit, smallest);
 	if (!tell(fit, best))
 		return AZ_EXIT_REFUSED;
-	az_fit_journal_close(fit, true);
+	az_fit_journal_close(fit, !job->options.journal);
 	return best ? AZ_EXIT_DONE : AZ_EXIT_BUDGET;
 }
 
