@@ -11,7 +11,7 @@
 
 #include "backend/emit.h"
 
-#define AZ_TILE_MAX 8
+#define AZ_TILE_MAX 12
 
 typedef struct az_tile {
 	uint32_t count;

@@ -62,6 +62,10 @@ static az_elem result_elem(const walk *w, const az_op *op, const az_value *resul
 		int64_t reached[2] = {t->base, t->base + t->step * op->args[1].value->type->dim[0]};
 		return bounded(stored, (az_ints){2, reached});
 	}
+	if (op->code == AZ_OP_cast && az_elem_is_integer(stored)) { /* bytes that were packed */
+		az_elem x = elem_of(w, op->args[0].value);
+		return x.kind == stored.kind && x.bits < stored.bits ? x : stored;
+	}
 	if (op->arg_count == 0 || computes(op))
 		return stored;
 	az_elem widest = AZ_ELEM_NONE;

@@ -27,6 +27,10 @@ bool az_select_prepare(az_pass_ctx *pass) AZ_NODISCARD;
  * its weights? It goes with the contraction, whose kernel decodes them in registers. */
 bool az_decodes_weights(const az_op *op);
 
+/* Does the operation only bring packed activations to the convolution or pool that reads them, unpacked and with
+ * its border? Such an anchor's kernel does it strip by strip (backend/rows.h). */
+bool az_brings_rows(const az_op *op);
+
 /* Is it left in main: a view? */
 bool az_stays_in_main(const az_op *op);
 

@@ -10,6 +10,7 @@
 
 #include "backend/epilogue.h"
 #include "backend/expr.h"
+#include "backend/rows.h"
 
 #define GROUP_OPS_MAX    24
 #define GROUP_PARAMS_MAX AZ_EPILOGUE_PARAMS
@@ -54,6 +55,18 @@ bool az_decodes_weights(const az_op *op)
 		return user->args[0].value == op->results[0] && has_const_tables(user) &&
 		       is_weights(user->results[0]);
 	return is_weights(op->results[0]);
+}
+
+bool az_brings_rows(const az_op *op)
+{
+	bool unpacks = az_unpacks(op);
+	const az_op *user = only_user(op->results[0]);
+	if (!user || (!unpacks && (op->code != AZ_OP_pad ||
+					  !az_unpacks(az_value_op(op->args[0].value)))))
+		return false;
+	if (unpacks && user->code == AZ_OP_pad)
+		return az_brings_rows(user);
+	return az_rows_takes(user) && user->args[0].value == op->results[0];
 }
 
 static bool same_shape(const az_type *a, const az_type *b)
@@ -240,15 +253,35 @@ static void add_decoders(az_group *group, const az_op *anchor, const az_map *ord
 		add_op(group, last, group_of, arena);
 }
 
-/* Is it in the group of the contraction that reads it? Only if that is among the operations as well. */
+/* What unpacks the anchor's activations, and their border, if they are among the operations. */
+static void add_bringers(az_group *group, const az_op *anchor, const az_map *order,
+	az_map *group_of, az_arena *arena)
+{
+	az_op *last = az_rows_takes(anchor) ? az_value_op(anchor->args[0].value) : NULL;
+	if (!last || !az_brings_rows(last))
+		return;
+	az_op *first = last->code == AZ_OP_pad ? az_value_op(last->args[0].value) : NULL;
+	if (first && az_map_get(order, first))
+		add_op(group, first, group_of, arena);
+	if (az_map_get(order, last))
+		add_op(group, last, group_of, arena);
+}
+
+/* Is it in the group of the anchor that reads it? Only if that is among the operations as well. */
 static bool goes_with_reader(const az_op *op, const az_map *order)
 {
-	if (!az_decodes_weights(op))
+	if (!az_decodes_weights(op) && !az_brings_rows(op))
 		return false;
 	const az_op *user = only_user(op->results[0]);
-	if (user->code == AZ_OP_dequantize)
+	if (user->code == AZ_OP_dequantize || user->code == AZ_OP_pad)
 		user = only_user(user->results[0]);
 	return az_map_get(order, user) != NULL;
+}
+
+/* May packed numbers be what the group makes? */
+static bool ends_packed(const az_group *group)
+{
+	return !group->anchor || az_rows_takes(group->anchor);
 }
 
 void az_group_ops(const az_op_list *ops, az_arena *arena, az_group_list *out)
@@ -269,15 +302,22 @@ void az_group_ops(const az_op_list *ops, az_arena *arena, az_group_list *out)
 			if (group && !takes_pad(group, op))
 				group = NULL;
 		}
+		if (az_packs(op)) {
+			group = feeding(&group_of, op, 0);
+			if (group && !ends_packed(group))
+				group = NULL;
+		}
 		if (!group) {
 			group = az_new(arena, az_group);
 			group->anchor = elementwise ? NULL : op;
 			az_vec_push(arena, out, group);
-			if (group->anchor)
+			if (group->anchor) {
+				add_bringers(group, op, &order, &group_of, arena);
 				add_decoders(group, op, &order, &group_of, arena);
+			}
 		}
 		add_op(group, op, &group_of, arena);
-		if (op->code == AZ_OP_pad)
+		if (op->code == AZ_OP_pad || az_packs(op))
 			group->tail = NULL;
 	}
 	uint32_t kept = 0;

@@ -52,6 +52,11 @@ static void mark_inner(const az_group *group, az_map *inner, az_arena *arena)
 			az_map_put(arena, inner, group->ops.v[i]->results[k], group->ops.v[i]);
 }
 
+static bool prepares(const az_op *op)
+{
+	return az_decodes_weights(op) || az_brings_rows(op);
+}
+
 az_func *az_group_outline(const az_group *group, az_module *module, az_arena *arena,
 	az_value_list *args)
 {
@@ -61,17 +66,17 @@ az_func *az_group_outline(const az_group *group, az_module *module, az_arena *ar
 	az_func_move_before(func, last->func);
 	az_map map = {0}, inner = {0};
 	mark_inner(group, &inner, arena);
-	/* The anchor first: its operands lead. What decodes its weights must stand before it. */
+	/* The anchor first: its operands lead. What prepares them must stand before it. */
 	az_op_list ordered = {0};
 	for (uint32_t i = 0; group->anchor && group->ops.v[i] != group->anchor; i++)
-		if (az_decodes_weights(group->ops.v[i]))
+		if (prepares(group->ops.v[i]))
 			az_vec_push(arena, &ordered, group->ops.v[i]);
 	uint32_t decoders = ordered.count;
 	if (group->anchor)
 		az_vec_push(arena, &ordered, group->anchor);
 	for (uint32_t i = 0; i < group->ops.count; i++)
 		if (group->ops.v[i] != group->anchor &&
-			!(group->anchor && az_decodes_weights(group->ops.v[i])))
+			!(group->anchor && prepares(group->ops.v[i])))
 			az_vec_push(arena, &ordered, group->ops.v[i]);
 	if (group->anchor)
 		add_params(group->anchor, func, &inner, arena, args);

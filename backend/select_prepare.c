@@ -5,6 +5,7 @@
  * and transposes that move no byte become reshapes. */
 #include "backend/contract.h"
 #include "backend/expr.h"
+#include "backend/rows.h"
 #include "backend/select.h"
 
 #include <string.h>
@@ -162,28 +163,44 @@ static bool reshape_instead(az_op *op)
 	return true;
 }
 
-/* Of stored integers that several element-wise operations read as floats each gets its own dequantize: that
- * costs a multiplication in a register, floats in memory cost four times the integers. */
-static bool dequantize_for_each(az_op *op)
+/* Each reader of the result but one gets an operation of its own. */
+static bool make_for_each(az_op *op)
 {
 	az_value *made = op->results[0], *args[3];
-	if (az_value_is_const(op->args[0].value) || op->args[0].value->type->elem.bits > 16)
-		return true;
-	for (const az_use *use = made->uses; use; use = use->next)
-		if (!use->user || !az_expr_takes(use->user) || use->index > 2)
-			return true;
 	while (made->uses && made->uses->next) {
 		const az_use *use = made->uses;
 		for (uint32_t i = 0; i < op->arg_count; i++)
 			args[i] = op->args[i].value;
 		az_builder at = {op->func, use->user, op->loc};
-		az_value *copy = az_build(&at, AZ_OP_dequantize, op->arg_count, args, &op->attr,
-			made->type->elem);
+		az_value *copy =
+			az_build(&at, op->code, op->arg_count, args, &op->attr, made->type->elem);
 		if (!copy)
 			return false;
+		copy->quant = made->quant;
 		az_op_set_arg(use->user, use->index, copy);
 	}
 	return true;
+}
+
+/* Of stored integers that several element-wise operations read as floats each gets its own dequantize: that
+ * costs a multiplication in a register, floats in memory cost four times the integers. */
+static bool dequantize_for_each(az_op *op)
+{
+	if (az_value_is_const(op->args[0].value) || op->args[0].value->type->elem.bits > 16)
+		return true;
+	for (const az_use *use = op->results[0]->uses; use; use = use->next)
+		if (!use->user || !az_expr_takes(use->user) || use->index > 2)
+			return true;
+	return make_for_each(op);
+}
+
+/* Every reader unpacks for itself: bytes would lie in memory beside what is packed. */
+static bool unpack_for_each(az_op *op)
+{
+	for (const az_use *use = op->results[0]->uses; use; use = use->next)
+		if (!use->user)
+			return true;
+	return make_for_each(op);
 }
 
 bool az_select_prepare(az_pass_ctx *pass)
@@ -192,6 +209,8 @@ bool az_select_prepare(az_pass_ctx *pass)
 	for (az_op *op = func->first, *next; op; op = next) {
 		next = op->next;
 		if (op->code == AZ_OP_dequantize && !dequantize_for_each(op))
+			return false;
+		if (az_unpacks(op) && !unpack_for_each(op))
 			return false;
 		if (op->code == AZ_OP_transpose && moves_nothing(op)) {
 			if (!reshape_instead(op))

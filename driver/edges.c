@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What only `compile` and `info` do to a network: --io and --io-layout change its edges between the two halves
- * of the road, --size chooses its kernels for little code. */
+ * of the road, --packed packs its activations, --size chooses its kernels for little code. */
 #include <string.h>
 
 #include "base/text.h"
@@ -25,9 +25,10 @@ static bool read_options(az_job *job, const char **passes)
 	if (stored || nhwc)
 		az_text_add(&text, "expose-edges{%s%s%s}", stored ? "stored" : "",
 			stored && nhwc ? "," : "", nhwc ? "nhwc" : "");
-	if (o->size)
-		az_text_add(&text, "%swiden-activations,select-kernels{size}",
-			text.count ? "," : "");
+	if (o->packed || o->size)
+		az_text_add(&text, "%swiden-activations%s%s", text.count ? "," : "",
+			o->packed ? ",pack-activations" : "",
+			o->size ? ",select-kernels{size}" : "");
 	*passes = text.v;
 	return true;
 }
@@ -41,7 +42,8 @@ bool az_job_compile(az_job *job, az_module *module)
 		return az_job_road(job, module, false);
 	if (module->stage > AZ_STAGE_FOLDED)
 		return az_error(job->ctx, AZ_LOC_NONE,
-			"--io, --io-layout and --size want a network whose kernels are not chosen "
+			"--io, --io-layout, --packed and --size want a network whose kernels are "
+			"not chosen "
 			"yet; "
 			"this one is %s",
 			az_stage_words[module->stage]);

@@ -22,6 +22,7 @@ graph() {
 	for name in ${TARGETS:-$target_names}; do
 		pick "$name" || continue
 		rm -f "$work"/got*.npy
+		[ $(($1 % 2)) = 0 ] || target_options+=" --packed"
 		# shellcheck disable=SC2086
 		try_run "graph $1 for $name" "$ADZE" compile "$work/net.adz" $target_options -o "$work/net" || continue
 		# shellcheck disable=SC2086

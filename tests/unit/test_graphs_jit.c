@@ -3,7 +3,8 @@
  * Random networks with random widths: convolutions of all kinds, pools, sums of values of different widths,
  * concatenations, products, functions by table, one to three images, odd channel counts. A recipe gives each layer
  * its own width; calibrate, insert-quantizers and fold-quantizers make the integer network, and what it computes
- * is the same in the interpreter and in the code of the x86-64 families that this machine runs, in turns.
+ * is the same in the interpreter and in the code of the x86-64 families that this machine runs, in turns, with
+ * activations as bytes and packed.
  * AZ_LONG: many more. AZ_CASE=N: only that one, with its text; AZ_WRITE=FOLDER: and its files, net.adz, x.npy and
  * for each result what the interpreter gives, wanted0.npy, ..., for other targets (tests/kernels/run_graphs.sh). */
 #include "tests/unit/jit_kit.h"
@@ -375,6 +376,20 @@ static bool write_files(graph *g, const char *folder, const az_tensor *x, const 
 	return ok;
 }
 
+/* Activations as bytes, and packed. */
+static const char *const ways[] = {"widen-activations,select-kernels,pack-weights",
+	"widen-activations,pack-activations,select-kernels,pack-weights"};
+
+static uint32_t in_rows; /* calls of the kernel of packed activations, in all cases */
+
+static uint32_t calls_of(const az_module *module, const char *kernel)
+{
+	uint32_t count = 0;
+	for (const az_op *op = az_module_main(module)->first; op; op = op->next)
+		count += op->code == AZ_OP_call && strcmp(op->attr.call.kernel, kernel) == 0;
+	return count;
+}
+
 /* Interpreter and code on one family. */
 static bool same(graph *g, const family *f)
 {
@@ -390,12 +405,15 @@ static bool same(graph *g, const family *f)
 		return false;
 	if (!t || !t->native)
 		return true;
-	az_module *copy = az_module_clone(g->n.module, true);
-	bool ok = pass(copy, t, "widen-activations,select-kernels,pack-weights") &&
-		  run(&az_backend_jit, copy, &x, actual);
-	for (uint32_t k = 0; ok && k < g->n.at.func->results.count; k++)
-		ok = equal(&expected[k], &actual[k], false);
-	az_module_free(copy);
+	bool ok = true;
+	for (uint32_t way = 0; ok && way < AZ_COUNT(ways); way++) {
+		az_module *copy = az_module_clone(g->n.module, true);
+		ok = pass(copy, t, ways[way]) && run(&az_backend_jit, copy, &x, actual);
+		for (uint32_t k = 0; ok && k < g->n.at.func->results.count; k++)
+			ok = equal(&expected[k], &actual[k], false);
+		in_rows += calls_of(copy, "rows");
+		az_module_free(copy);
+	}
 	return ok;
 }
 
@@ -433,6 +451,7 @@ static void run_graphs(void)
 	}
 	for (uint32_t i = 0; i < (all && *all ? 1000 : 60); i++)
 		CU_ASSERT_TRUE(one_graph(i, false));
+	CU_ASSERT_TRUE(in_rows > 20);
 }
 
 void test_graphs_jit(void)

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading the structure (backend/rows.h) and making the function of a strip. */
+#include "backend/rows.h"
+
+#include "backend/select.h"
+
+#define SCRATCH_WANTED 4096 /* bytes: strips are as high as these allow ... */
+#define SCRATCH_LEAST  1024 /* ... or these, of small layers */
+#define SCRATCH_MAX    (128 * 1024)
+
+static bool is_packed(az_elem e)
+{
+	return az_elem_is_integer(e) && e.bits < 8;
+}
+
+static bool casts(const az_op *op, bool from_packed)
+{
+	if (!op || op->code != AZ_OP_cast || az_value_is_const(op->args[0].value))
+		return false;
+	az_elem x = op->args[0].value->type->elem, y = op->results[0]->type->elem;
+	az_elem narrow = from_packed ? x : y, wide = from_packed ? y : x;
+	return is_packed(narrow) && wide.bits == 8 && wide.kind == narrow.kind;
+}
+
+bool az_unpacks(const az_op *op)
+{
+	return casts(op, true);
+}
+
+bool az_packs(const az_op *op)
+{
+	return casts(op, false);
+}
+
+/* --- The anchor ------------------------------------------------------------------------------- */
+
+typedef struct window {
+	az_ints stride, pad, dilation;
+	int64_t size;
+} window;
+
+static window window_of(const az_op *op)
+{
+	if (op->code == AZ_OP_conv) {
+		const az_attrs_conv *a = &op->attr.conv;
+		return (window){a->stride, a->pad, a->dilation, op->args[1].value->type->dim[1]};
+	}
+	const az_attrs_max_pool *a = &op->attr.max_pool;
+	return (window){a->stride, a->pad, a->dilation, az_ints_at(a->window, 0, 1)};
+}
+
+bool az_rows_takes(const az_op *op)
+{
+	if (op->code != AZ_OP_conv && op->code != AZ_OP_max_pool)
+		return false;
+	const az_type *x = op->args[0].value->type, *y = op->results[0]->type;
+	window w = window_of(op);
+	return x->rank == 4 && y->rank == 4 && op->result_count == 1 && x->elem.bits == 8 &&
+	       az_elem_is_integer(x->elem) &&
+	       (op->code == AZ_OP_conv || (!az_ints_at(w.pad, 0, 0) && !az_ints_at(w.pad, 2, 0)));
+}
+
+static bool read_window(az_rows *r)
+{
+	window w = window_of(r->anchor);
+	r->stride = az_ints_at(w.stride, 0, 1);
+	r->extent = (w.size - 1) * az_ints_at(w.dilation, 0, 1) + 1;
+	int64_t in = r->padded->dim[1], out = r->anchor->results[0]->type->dim[1];
+	return az_rows_takes(r->anchor) && !az_ints_at(w.pad, 0, 0) && !az_ints_at(w.pad, 2, 0) &&
+	       out > 0 && (out - 1) * r->stride + r->extent <= in;
+}
+
+/* --- The parameters --------------------------------------------------------------------------- */
+
+static bool whole_bytes(const az_type *type)
+{
+	return type->dim[2] * type->dim[3] * type->elem.bits % 8 == 0;
+}
+
+static bool same_shape(const az_type *a, const az_type *b)
+{
+	for (uint32_t d = 0; d < a->rank && a->rank == b->rank; d++)
+		if (a->dim[d] != b->dim[d])
+			return false;
+	return a->rank == b->rank;
+}
+
+/* Constant borders of rows and columns only. */
+static bool is_plain_pad(const az_op *op)
+{
+	const az_attrs_pad *a = &op->attr.pad;
+	if (op->results[0]->type->rank != 4 || a->mode != AZ_padding_constant)
+		return false;
+	for (uint32_t i = 0; i < 8; i++) {
+		int64_t v = az_ints_at(a->pad, i, 0);
+		if (v < 0 || (v && i / 2 != 1 && i / 2 != 2))
+			return false;
+	}
+	return true;
+}
+
+/* An operand of what follows the anchor: in step with the result, or the same for all rows. */
+static bool classify_operand(az_rows *r, const az_op *op, uint32_t i)
+{
+	const az_value *v = op->args[i].value;
+	if (!v || v->kind != AZ_VALUE_PARAM)
+		return true;
+	const az_type *t = v->type, *y = r->body;
+	bool tables = i > 0 && (op->code == AZ_OP_lookup || op->code == AZ_OP_threshold ||
+				       op->code == AZ_OP_quantize || op->code == AZ_OP_dequantize ||
+				       op->code == AZ_OP_requantize);
+	if (tables || az_type_numel(t) == 1)
+		return !is_packed(t->elem) || !az_unpacks(op);
+	if (az_unpacks(op)) {
+		r->kind[v->index] = AZ_ROWS_COPIED;
+		return same_shape(t, y) && whole_bytes(t);
+	}
+	if (t->rank < 3 || (t->rank == 3 && t->dim[0] == 1))
+		return true;
+	if (t->rank != 4 || t->elem.bits % 8)
+		return false;
+	if (t->dim[0] == 1 && t->dim[1] == 1)
+		return true;
+	r->kind[v->index] = AZ_ROWS_SLICED;
+	return t->dim[0] == y->dim[0] && t->dim[1] == y->dim[1];
+}
+
+/* The parameter that the anchor's activations come from, through border and unpacking. */
+static bool find_x(az_rows *r)
+{
+	const az_value *v = r->anchor->args[0].value;
+	r->padded = v->type;
+	const az_op *op = az_value_op(v);
+	if (op && op->code == AZ_OP_pad) {
+		r->border = op;
+		v = op->args[0].value;
+		op = az_value_op(v);
+	}
+	if (az_unpacks(op))
+		v = op->args[0].value;
+	else if (op || r->border)
+		return false;
+	if (v->kind != AZ_VALUE_PARAM || (r->border && !is_plain_pad(r->border)))
+		return false;
+	r->x = v->index;
+	r->x_type = v->type;
+	bool copied = op || r->border;
+	r->kind[v->index] = copied ? AZ_ROWS_COPIED : AZ_ROWS_SLICED;
+	return v->uses && !v->uses->next && (!op || whole_bytes(v->type)) &&
+	       (op || v->type->elem.bits == 8);
+}
+
+static bool before_anchor(const az_rows *r, const az_op *op)
+{
+	return op == r->border ||
+	       (az_unpacks(op) && op->args[0].value == r->func->params.v[r->x]) ||
+	       az_decodes_weights(op);
+}
+
+/* What the function returns, less margin and packing. */
+static bool find_body(az_rows *r)
+{
+	const az_op *last = r->func->last;
+	if (r->func->results.count != 1 || r->func->results.v[0].use->value != last->results[0])
+		return false;
+	if (az_packs(last)) {
+		r->packing = last;
+		r->body = last->args[0].value->type;
+		return whole_bytes(last->results[0]->type);
+	}
+	r->body = last->results[0]->type;
+	if (last->code == AZ_OP_pad) {
+		r->margin = last;
+		r->body = last->args[0].value->type;
+		return is_plain_pad(last) && last->results[0]->type->elem.bits % 8 == 0;
+	}
+	return true;
+}
+
+bool az_rows_read(const az_func *func, az_rows *r)
+{
+	*r = (az_rows){.func = func};
+	bool packed = false;
+	for (const az_op *op = func->first; op; op = op->next) {
+		packed = packed || az_unpacks(op) || az_packs(op);
+		if (!r->anchor && (op->code == AZ_OP_conv || op->code == AZ_OP_max_pool))
+			r->anchor = op;
+	}
+	if (!packed || !r->anchor || !az_rows_takes(r->anchor) ||
+		func->params.count > AZ_ARGS_MAX || !find_x(r) || !read_window(r) ||
+		!find_body(r) || !same_shape(r->body, r->anchor->results[0]->type))
+		return false;
+	for (const az_op *op = func->first; op; op = op->next) {
+		if (op == r->anchor || op == r->margin || op == r->packing || before_anchor(r, op))
+			continue;
+		for (uint32_t i = 0; i < op->arg_count; i++)
+			if (!classify_operand(r, op, i))
+				return false;
+	}
+	return true;
+}
+
+/* --- Strips ----------------------------------------------------------------------------------- */
+
+int64_t az_rows_span(const az_rows *r)
+{
+	return (r->height - 1) * r->stride + r->extent;
+}
+
+int64_t az_rows_scratch(const az_rows *r, uint32_t i)
+{
+	if (r->kind[i] != AZ_ROWS_COPIED)
+		return 0;
+	const az_type *t = i == r->x ? r->padded : r->body;
+	return (i == r->x ? az_rows_span(r) : r->height) * t->dim[2] * t->dim[3];
+}
+
+int64_t az_rows_result_scratch(const az_rows *r)
+{
+	int64_t elements = r->height * r->body->dim[2] * r->body->dim[3];
+	return r->packing || r->margin ? elements * (r->body->elem.bits / 8) : 0;
+}
+
+static int64_t all_scratch(const az_rows *r)
+{
+	int64_t sum = az_rows_result_scratch(r);
+	for (uint32_t i = 0; i < r->func->params.count; i++)
+		sum += az_rows_scratch(r, i);
+	return sum;
+}
+
+/* A quarter of what the whole would take is little beside what packing saves. */
+void az_rows_choose(az_rows *r)
+{
+	int64_t rows = r->height = r->body->dim[1];
+	int64_t wanted = AZ_MAX(AZ_MIN(all_scratch(r) / 4, SCRATCH_WANTED), SCRATCH_LEAST);
+	for (; r->height > 1; r->height--)
+		if (rows % r->height == 0 && all_scratch(r) <= wanted)
+			return;
+	if (all_scratch(r) > SCRATCH_MAX)
+		r->height = 0;
+}
+
+static const az_type *strip_type(const az_rows *r, uint32_t i)
+{
+	const az_type *t = r->func->params.v[i]->type;
+	int64_t dim[4];
+	if (r->kind[i] == AZ_ROWS_WHOLE)
+		return t;
+	const az_type *like = i == r->x ? r->padded : t;
+	dim[0] = 1;
+	dim[1] = i == r->x ? az_rows_span(r) : r->height;
+	dim[2] = like->dim[2];
+	dim[3] = like->dim[3];
+	az_elem elem = t->elem;
+	if (is_packed(elem))
+		elem.bits = 8;
+	return az_type_get(r->func->module->ctx, elem, 4, dim);
+}
+
+static bool fill_core(const az_rows *r, az_module *module)
+{
+	az_func *core = az_func_new(module, "strip");
+	az_map map = {0};
+	const az_func *func = r->func;
+	for (uint32_t i = 0; i < func->params.count; i++)
+		az_map_put(&module->arena, &map, func->params.v[i],
+			az_func_add_param(core, func->params.v[i]->name, strip_type(r, i)));
+	az_builder at = {core, NULL, AZ_LOC_NONE};
+	const az_value *body = func->results.v[0].use->value;
+	if (r->packing || r->margin)
+		body = func->last->args[0].value;
+	for (const az_op *op = func->first; op; op = op->next) {
+		if (op == r->margin || op == r->packing)
+			continue;
+		const az_value *from = op->args[0].value;
+		bool copied = from->kind == AZ_VALUE_PARAM && az_unpacks(op);
+		if (copied || op == r->border)
+			az_map_put(&module->arena, &map, op->results[0], az_map_get(&map, from));
+		else if (!az_op_clone(&at, op, &map))
+			return false;
+	}
+	az_func_add_result(core, "r", az_map_get(&map, body));
+	const az_type *made = core->results.v[0].use->value->type;
+	return made->rank == 4 && made->dim[1] == r->height && made->dim[2] == r->body->dim[2];
+}
+
+az_module *az_rows_core(const az_rows *r)
+{
+	az_ctx *ctx = r->func->module->ctx;
+	az_module *module = az_module_new(ctx, "strip");
+	module->fast_math = r->func->module->fast_math;
+	AZ_GUARD(ctx, {
+		az_module_free(module);
+		return NULL;
+	});
+	bool ok = fill_core(r, module);
+	AZ_UNGUARD(ctx);
+	if (ok)
+		return module;
+	az_module_free(module);
+	return NULL;
+}

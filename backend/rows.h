@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A convolution or pool whose activations lie packed in memory, seen as strips of rows: each strip's inputs
+ * are unpacked into scratch, another kernel computes the strip from bytes (its *core*), and the result is
+ * packed again. The function of such a group:
+ *
+ *   %x8 = cast %x : u8     unpacking; also of other operands of the result's shape
+ *   %p  = pad %x8          a constant border (or none)
+ *   %a  = conv %p, ...     the anchor, and what follows it element by element
+ *   %m  = pad ...          a constant border of the result (or none), where it is not packed
+ *   %r  = cast ... : u4    packing (or none) */
+#ifndef AZ_BACKEND_ROWS_H
+#define AZ_BACKEND_ROWS_H
+
+#include "backend/kernel.h"
+
+typedef enum az_rows_kind {
+	AZ_ROWS_WHOLE,  /* as it is, for every strip */
+	AZ_ROWS_SLICED, /* the strip's rows, where they stand */
+	AZ_ROWS_COPIED, /* unpacked or bordered, in scratch */
+} az_rows_kind;
+
+typedef struct az_rows {
+	const az_func *func;
+	const az_op *anchor, *border, *margin, *packing; /* the last three may be NULL */
+	uint32_t x;                                      /* parameter of the anchor's activations */
+	const az_type *x_type, *padded; /* of the parameter; of what the anchor reads */
+	const az_type *body;            /* of the result before margin and packing */
+	int64_t stride, extent;         /* of the window, in rows */
+	int64_t height;                 /* rows of a strip of the result */
+	az_rows_kind kind[AZ_ARGS_MAX]; /* by parameter */
+} az_rows;
+
+/* Could the operation be an anchor, by what it is? */
+bool az_rows_takes(const az_op *op);
+/* Is the operation a cast that only unpacks (packs) integers of fewer than 8 bits? */
+bool az_unpacks(const az_op *op);
+bool az_packs(const az_op *op);
+
+/* Reads the structure; false: the function is no such group. height is 0: choose one with
+ * az_rows_choose, or set one that divides the rows of the result. */
+bool az_rows_read(const az_func *func, az_rows *out);
+void az_rows_choose(az_rows *rows);
+/* Rows of the padded input that a strip reads. */
+int64_t az_rows_span(const az_rows *rows);
+/* Bytes of scratch for parameter i, and for the result, without what lies behind for kernels that read on. */
+int64_t az_rows_scratch(const az_rows *rows, uint32_t i);
+int64_t az_rows_result_scratch(const az_rows *rows);
+
+/* The function of one strip, in a module of its own (the caller frees it): parameters in the same order. NULL
+ * after reporting. */
+az_module *az_rows_core(const az_rows *rows);
+
+/* Emits the (un)packing of `count` elements, whole bytes of them, from address to address. Integers only. */
+void az_unpack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from,
+	int64_t count);
+void az_pack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows of integers of fewer than 8 bits to bytes and back. Where the width divides 8, the elements of a byte are
+ * spread over a word of as many bytes by shifts, a vector of bytes at a time; other widths go eight elements,
+ * that is as many bytes as they have bits, at a time through a word of 64 bits. */
+#include "backend/expr.h"
+#include "backend/rows.h"
+
+/* One turn: `elements` of them, of which all are whole bytes. */
+typedef struct turn {
+	az_emitter *e;
+	az_elem elem;
+	LLVMValueRef to, from;
+	uint32_t lanes;  /* words side by side */
+	uint32_t word;   /* bits of a word: the elements as bytes */
+	uint32_t packed; /* bits of the packed elements of a word */
+	uint32_t per;    /* elements of a word */
+} turn;
+
+static LLVMTypeRef words(const turn *t)
+{
+	return az_vec_type(LLVMIntTypeInContext(t->e->llvm, t->word), t->lanes);
+}
+
+static LLVMTypeRef bytes(const turn *t)
+{
+	return az_vec_type(t->e->i8, t->lanes * t->per);
+}
+
+/* `mask` in every byte of a word. */
+static LLVMValueRef in_bytes(const turn *t, uint32_t mask)
+{
+	uint64_t all = UINT64_C(0x0101010101010101) * mask;
+	return az_int(t->e, words(t),
+		(int64_t)(t->word == 64 ? all : all & ((UINT64_C(1) << t->word) - 1)));
+}
+
+static LLVMValueRef shifted(const turn *t, LLVMValueRef x, uint32_t by, bool left)
+{
+	LLVMValueRef n = az_int(t->e, words(t), by);
+	if (by == 0)
+		return x;
+	return left ? LLVMBuildShl(t->e->b, x, n, "") : LLVMBuildLShr(t->e->b, x, n, "");
+}
+
+static uint32_t mask_of(az_elem elem)
+{
+	return (1u << elem.bits) - 1;
+}
+
+/* Element j moves from bit j bits to bit 8 j of the word; whatever else came along is masked out. Where fields
+ * of a word are wider apart than the mask hides, each is cut out by itself. */
+static LLVMValueRef spread(const turn *t, LLVMValueRef x)
+{
+	LLVMValueRef out = NULL, only = az_int(t->e, words(t), mask_of(t->elem));
+	bool alone = 8 % t->elem.bits != 0;
+	for (uint32_t j = 0; j < t->per; j++) {
+		LLVMValueRef one = alone ? LLVMBuildAnd(t->e->b,
+						   shifted(t, x, j * t->elem.bits, false), only, "")
+					 : x;
+		one = shifted(t, one, j * (alone ? 8u : 8u - t->elem.bits), true);
+		out = out ? LLVMBuildOr(t->e->b, out, one, "") : one;
+	}
+	return LLVMBuildAnd(t->e->b, out, in_bytes(t, mask_of(t->elem)), "");
+}
+
+static LLVMValueRef gather(const turn *t, LLVMValueRef x)
+{
+	LLVMValueRef out = NULL, only = az_int(t->e, words(t), mask_of(t->elem));
+	bool alone = 8 % t->elem.bits != 0;
+	x = LLVMBuildAnd(t->e->b, x, in_bytes(t, mask_of(t->elem)), "");
+	for (uint32_t j = 0; j < t->per; j++) {
+		LLVMValueRef one = shifted(t, x, j * (alone ? 8u : 8u - t->elem.bits), false);
+		if (alone)
+			one = shifted(t, LLVMBuildAnd(t->e->b, one, only, ""), j * t->elem.bits,
+				true);
+		out = out ? LLVMBuildOr(t->e->b, out, one, "") : one;
+	}
+	return out;
+}
+
+static void unpack_turn(const turn *t, LLVMValueRef i)
+{
+	az_emitter *e = t->e;
+	LLVMTypeRef stored = az_vec_type(LLVMIntTypeInContext(e->llvm, t->packed), t->lanes);
+	LLVMValueRef at = az_at(e, t->from, az_mul(e, i, t->packed / 8));
+	LLVMValueRef x = LLVMBuildZExt(e->b, az_load(e, stored, at, 1), words(t), "");
+	x = LLVMBuildBitCast(e->b, spread(t, x), bytes(t), "");
+	if (az_elem_is_signed(t->elem)) {
+		LLVMValueRef sign = az_int(e, bytes(t), 1 << (t->elem.bits - 1));
+		x = LLVMBuildSub(e->b, LLVMBuildXor(e->b, x, sign, ""), sign, "");
+	}
+	az_store(e, x, az_at(e, t->to, az_mul(e, i, t->per)), 1);
+}
+
+static void pack_turn(const turn *t, LLVMValueRef i)
+{
+	az_emitter *e = t->e;
+	LLVMTypeRef stored = az_vec_type(LLVMIntTypeInContext(e->llvm, t->packed), t->lanes);
+	LLVMValueRef x = az_load(e, bytes(t), az_at(e, t->from, az_mul(e, i, t->per)), 1);
+	x = gather(t, LLVMBuildBitCast(e->b, x, words(t), ""));
+	x = LLVMBuildTrunc(e->b, x, stored, "");
+	az_store(e, x, az_at(e, t->to, az_mul(e, i, t->packed / 8)), 1);
+}
+
+static void one_by_one(const turn *t, int64_t begin, int64_t end, bool pack)
+{
+	az_emitter *e = t->e;
+	az_elem byte = t->elem;
+	byte.bits = 8;
+	for (int64_t i = begin; i < end; i++) {
+		LLVMValueRef at = az_index(e, i);
+		if (pack)
+			az_store_packed(e, t->elem,
+				az_load_elems(e, byte, az_at(e, t->from, at), 1, 1), t->to, at);
+		else
+			az_store_elems(e, byte, az_load_packed(e, t->elem, t->from, at),
+				az_at(e, t->to, at), 1);
+	}
+}
+
+static void convert(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count,
+	bool pack)
+{
+	bool divides = 8 % elem.bits == 0;
+	turn t = {.e = e, .elem = elem, .to = to, .from = from};
+	t.per = divides ? 8u / elem.bits : 8u;
+	t.word = 8 * t.per;
+	t.packed = divides ? 8u : 8u * elem.bits;
+	int64_t done = 0, all = count / t.per;
+	t.lanes = divides ? AZ_MAX(e->target->vector_bytes / t.per, 1u) : 1;
+	for (; t.lanes > 0; t.lanes /= 2) {
+		int64_t end = done + (all - done) / t.lanes * t.lanes;
+		if (end == done)
+			continue;
+		az_loop loop;
+		az_loop_begin(e, &loop, az_index(e, done), az_index(e, end), t.lanes, 0, NULL);
+		(pack ? pack_turn : unpack_turn)(&t, loop.i);
+		az_loop_end(e, &loop, NULL);
+		done = end;
+	}
+	one_by_one(&t, all * t.per, count, pack);
+}
+
+void az_unpack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count)
+{
+	convert(e, elem, to, from, count, false);
+}
+
+void az_pack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count)
+{
+	convert(e, elem, to, from, count, true);
+}
