@@ -112,6 +112,12 @@ static bool measure_full(az_fit *fit)
 	return ok;
 }
 
+/* Behind the 8-bit network, which budgets in per cent refer to. */
+static bool split_channels(az_fit *fit)
+{
+	return !fit->job->options.split || az_job_pipeline(fit->job, fit->base, "split-channels");
+}
+
 static const char *output_path(az_job *job)
 {
 	const az_options *o = &job->options;
@@ -220,7 +226,8 @@ static int fit_budgets(az_fit *fit)
 	if (!journal)
 		journal = az_arena_printf(&job->arena, "%s.journal", output_path(job));
 	if (!az_job_target(job) || !to_canonical(fit) || !az_fit_reference(fit) ||
-		!measure_full(fit) || !read_budgets(fit) || !az_fit_journal_open(fit, journal))
+		!measure_full(fit) || !read_budgets(fit) || !split_channels(fit) ||
+		!az_fit_journal_open(fit, journal))
 		return AZ_EXIT_REFUSED;
 	if (!az_fit_search(fit, &best, &smallest) || (best && !write_best(fit, best)))
 		return AZ_EXIT_REFUSED;

@@ -21,9 +21,8 @@ static uint32_t unit_at(const az_channels *ch, const az_value *v, uint32_t dim, 
 	return ch->unit[az_channel_label(ch, v, dim, i)];
 }
 
-/* Adds share[i] / sum of shares to the unit of index i of a dimension. */
-static void add_shares(const az_channels *ch, const az_value *v, uint32_t dim, const double *share,
-	double *score)
+void az_channel_add_shares(const az_channels *ch, const az_value *v, uint32_t dim,
+	const double *share, double *score)
 {
 	double sum = 0;
 	for (int64_t i = 0; i < v->type->dim[dim]; i++)
@@ -50,12 +49,12 @@ static double *energy_of(az_arena *arena, const az_const *c, uint32_t dim)
 	return energy;
 }
 
-static uint32_t output_dim(const az_op *op)
+uint32_t az_weights_output_dim(const az_op *op)
 {
 	return op->code == AZ_OP_matmul ? 1 : 0;
 }
 
-static uint32_t input_dim(const az_op *op)
+uint32_t az_weights_input_dim(const az_op *op)
 {
 	return op->code == AZ_OP_matmul ? 0 : op->args[1].value->type->rank - 1u;
 }
@@ -66,8 +65,9 @@ static bool by_magnitude(az_pass_ctx *pass, const az_channels *ch, int64_t sampl
 	az_op *op = az_next_weighted(az_module_main(ch->module)->first);
 	for (; op; op = az_next_weighted(op->next)) {
 		const az_value *w = op->args[1].value;
-		uint32_t dim = output_dim(op);
-		add_shares(ch, w, dim, energy_of(&pass->scratch, az_value_const(w), dim), score);
+		uint32_t dim = az_weights_output_dim(op);
+		az_channel_add_shares(ch, w, dim, energy_of(&pass->scratch, az_value_const(w), dim),
+			score);
 	}
 	return true;
 }
@@ -110,13 +110,13 @@ static bool by_activation(az_pass_ctx *pass, const az_channels *ch, int64_t samp
 	layers = 0;
 	for (az_op *op = first; op; op = az_next_weighted(op->next), layers++) {
 		const az_value *x = op->args[0].value, *w = op->args[1].value;
-		uint32_t dim = input_dim(op);
+		uint32_t dim = az_weights_input_dim(op);
 		double *read = energy_of(arena, az_value_const(w), dim);
 		double *share = s.sum[layers];
 		int64_t channels = x->type->dim[x->type->rank - 1], inputs = w->type->dim[dim];
 		for (int64_t i = 0; i < channels; i++)
 			share[i] *= read[i % inputs];
-		add_shares(ch, x, x->type->rank - 1u, share, score);
+		az_channel_add_shares(ch, x, x->type->rank - 1u, share, score);
 	}
 	return true;
 }

@@ -12,6 +12,15 @@
 bool az_channel_importance(az_pass_ctx *pass, const az_channels *channels, const char *method,
 	int64_t samples, double *score) AZ_NODISCARD;
 
+/* Adds share[i] / sum of shares to the score of the unit of index i of a dimension, so that every tensor counts
+ * alike. */
+void az_channel_add_shares(const az_channels *channels, const az_value *value, uint32_t dim,
+	const double *share, double *score);
+
+/* Which dimension of a layer's weights its output channels are, and which its input channels. */
+uint32_t az_weights_output_dim(const az_op *op);
+uint32_t az_weights_input_dim(const az_op *op);
+
 /* How many units group g gets at a width ratio; what stays is a multiple of `multiple` channels where the
  * group has as many. */
 uint32_t az_rescaled_width(const az_channel_group *group, double ratio, int64_t multiple);

@@ -6,6 +6,7 @@
  *    one copy of the network and are removed from another: the interpreter must give the same numbers.
  * 2. Repeatable units are repeated at random: the outputs stay within 1e-5 of the largest. Only in float
  *    networks; weights on a grid cannot be halved.
+ * 3. The units are sorted by random scores: the outputs stay within 1e-5 of the largest.
  *
  * The network is at stage canonical. Prints one line. */
 #include <math.h>
@@ -19,6 +20,7 @@
 #include "ir/eval/eval.h"
 #include "ir/verify.h"
 #include "passes/channels.h"
+#include "passes/sort_channels.h"
 
 #define VALUES_MAX 64
 
@@ -170,6 +172,25 @@ static bool compare(az_ctx *ctx, const az_module *module, uint64_t seed, bool wi
 	return ok;
 }
 
+static bool sorted(az_ctx *ctx, const az_module *module, uint64_t seed, double *found)
+{
+	az_module *shuffled = az_module_clone(module, false);
+	az_tensor a[VALUES_MAX], b[VALUES_MAX];
+	az_channels ch;
+	az_channels_make(shuffled, &shuffled->arena, &ch);
+	double *score = az_new_array(&shuffled->arena, double, ch.unit_count + 1u);
+	state = seed;
+	for (uint32_t u = 0; u < ch.unit_count; u++)
+		score[u] = pick(1000);
+	az_channels_sort(&ch, score);
+	bool ok = az_module_verify(shuffled) && evaluate(ctx, module, a) &&
+		  evaluate(ctx, shuffled, b);
+	if (ok)
+		*found = difference(az_module_main(module), a, b);
+	az_module_free(shuffled);
+	return ok;
+}
+
 static bool is_quantized(const az_module *module)
 {
 	const az_op *op = az_module_main(module)->first;
@@ -185,19 +206,20 @@ int main(int argc, char **argv)
 	az_ctx *ctx = az_ctx_new();
 	az_module *module = read_module(ctx, argv[1]);
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	double removed = 0, widened = 0;
+	double removed = 0, widened = 0, moved = 0;
 	uint32_t gone = 0, added = 0, units = 0;
 	bool ok = module && az_module_verify(module) &&
 		  compare(ctx, module, seed, false, &removed, &gone, &units) &&
 		  (is_quantized(module) ||
-			  compare(ctx, module, seed + 1, true, &widened, &added, &units));
+			  compare(ctx, module, seed + 1, true, &widened, &added, &units)) &&
+		  sorted(ctx, module, seed + 2, &moved);
 	for (const az_message *m = ctx->diag.first; m; m = m->next)
 		fputs(az_message_format(&ctx->arena, ctx, m), stderr);
 	if (ok)
 		printf("%u units: %u removed, difference %g; %u repeated, difference %.2g of the "
-		       "largest\n",
-			units, gone, removed, added, widened);
-	ok = ok && removed == 0 && widened <= 1e-5;
+		       "largest; sorted, %.2g\n",
+			units, gone, removed, added, widened, moved);
+	ok = ok && removed == 0 && widened <= 1e-5 && moved <= 1e-5;
 	if (module)
 		az_module_free(module);
 	az_ctx_free(ctx);
