@@ -149,6 +149,6 @@ az_stream *az_data_synthetic(az_ctx *ctx, az_arena *arena, uint32_t input_count,
 	*copy = *preprocess;
 	*s = (synthetic){ctx, arena, input_count, copy};
 	az_stream *stream = az_new(arena, az_stream);
-	*stream = (az_stream){.data = s, .count = SAMPLES, .get = get};
+	*stream = (az_stream){.data = s, .count = SAMPLES, .made_up = true, .get = get};
 	return stream;
 }

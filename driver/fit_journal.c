@@ -49,7 +49,7 @@ static bool identify(az_fit *fit, char out[65])
 		fit->job->target->cpu, fit->job->target->features);
 	add_calibration(&t, o);
 	az_text_add(&t, "|%s|%s|%s|%d|%d|%lld|%s", word(o->acts), word(o->range), word(o->round),
-		o->correct_bias, o->split, (long long)o->multiple.v, word(o->importance));
+		o->correct_bias != NULL, o->split, (long long)o->multiple.v, word(o->importance));
 	if (o->recipe) {
 		char recipe[65];
 		if (!az_data_read(fit->job->ctx, &fit->job->arena, o->recipe, &data, &size))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Parsing of options. Forms: --name=value, --name value, -o value, -ovalue, flags without value; "--"
- * ends options. A comma separates entries of a list given in one option. */
+ * Parsing of options. Forms: --name=value, --name value, -o value, -ovalue, flags without value, choices
+ * with `=value` or none; "--" ends options. A comma separates entries of a list given in one option. */
 #include "driver/options.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "base/diag.h"
 
-enum { KIND_flag, KIND_text, KIND_integer, KIND_real, KIND_list };
+enum { KIND_flag, KIND_choice, KIND_text, KIND_integer, KIND_real, KIND_list };
 
 typedef struct option_row {
 	int kind;
@@ -136,6 +136,9 @@ static bool set_option(az_options *options, const option_row *row, const char *v
 	case KIND_flag:
 		*(bool *)field = true;
 		return true;
+	case KIND_choice:
+		*(const char **)field = value ? value : "";
+		return true;
 	case KIND_text:
 		*(const char **)field = value;
 		return true;
@@ -170,7 +173,7 @@ static bool parse_one(az_options *options, unsigned verb, int argc, char **argv,
 				value);
 			return false;
 		}
-	} else if (!value) {
+	} else if (!value && row->kind != KIND_choice) {
 		if (*i + 1 >= argc) {
 			fprintf(stderr, "adze: error: %s wants %s\n", row->name, row->argument);
 			return false;
@@ -208,8 +211,10 @@ void az_options_help(unsigned verb)
 			continue;
 		if (row->letter)
 			snprintf(letter, sizeof letter, "-%c, ", row->letter);
-		snprintf(left, sizeof left, "%s%s%s%s", letter, row->name, row->argument ? "=" : "",
-			row->argument ? row->argument : "");
+		bool choice = row->kind == KIND_choice;
+		snprintf(left, sizeof left, "%s%s%s%s%s%s", letter, row->name, choice ? "[" : "",
+			row->argument ? "=" : "", row->argument ? row->argument : "",
+			choice ? "]" : "");
 		printf("  %-26s %s\n", left, row->help);
 	}
 }

@@ -18,6 +18,7 @@ typedef struct az_option_list {
 } az_option_list;
 
 typedef bool az_option_flag_t;
+typedef const char *az_option_choice_t; /* NULL: not given; "": given without value */
 typedef const char *az_option_text_t;
 typedef struct az_option_integer {
 	bool set;

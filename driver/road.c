@@ -155,6 +155,16 @@ static bool is_narrow(const char *text)
 	return bits < 8;
 }
 
+/* Is a choice given without value, or with one of two? */
+static bool check_choice(az_ctx *ctx, const char *name, const char *value, const char *one,
+	const char *other)
+{
+	if (!value || !*value || strcmp(value, one) == 0 || (other && strcmp(value, other) == 0))
+		return true;
+	return az_error(ctx, AZ_LOC_NONE, "%s is \"%s\", supported: %s%s%s", name, value, one,
+		other ? ", " : "", other ? other : "");
+}
+
 /* Options that say how to quantize against what the network is. */
 static bool check_options(az_job *job, const az_module *module)
 {
@@ -164,6 +174,10 @@ static bool check_options(az_job *job, const az_module *module)
 	bool asked = with_samples || o->weights || o->acts || o->recipe;
 	bool imported = module->stage < AZ_STAGE_FOLDED && module->done.count == 0;
 	bool quantized = az_module_is_quantized(module);
+	if (!check_choice(ctx, "--data-free", o->data_free, "noise", NULL) ||
+		!check_choice(ctx, "--equalize", o->equalize, "absorb", NULL) ||
+		!check_choice(ctx, "--correct-bias", o->correct_bias, "data", "analytic"))
+		return false;
 	if (o->use_float && with_samples)
 		return az_error(ctx, AZ_LOC_NONE, "--float and --calib exclude each other");
 	if (o->calib && o->data_free)
@@ -191,9 +205,14 @@ static bool check_options(az_job *job, const az_module *module)
 			"--edges, --group and --grid want --calib=DATA or --weights=BITS");
 	if ((o->fine.set || o->exact) && !with_samples)
 		return az_error(ctx, AZ_LOC_NONE, "--fine and --exact want --calib=DATA");
-	if ((o->range || o->round || o->correct_bias) && !with_samples)
+	bool analytic = o->correct_bias && strcmp(o->correct_bias, "analytic") == 0;
+	if ((o->range || o->round || (o->correct_bias && !analytic)) && !with_samples)
 		return az_error(ctx, AZ_LOC_NONE,
 			"--range, --round and --correct-bias want --calib=DATA");
+	if (analytic && !asked)
+		return az_error(ctx, AZ_LOC_NONE,
+			"--correct-bias=analytic wants --calib=DATA, --data-free or "
+			"--weights=BITS");
 	if (o->equalize && !asked)
 		return az_error(ctx, AZ_LOC_NONE,
 			"--equalize wants --calib=DATA or --weights=BITS");
@@ -227,11 +246,14 @@ static bool choose_road(az_job *job, az_module *module, az_road *road)
 		.grid = o->grid,
 		.fine_layers = clamped(o->fine, 1000),
 		.exact_weights = o->exact,
-		.equalize = o->equalize,
+		.equalize = o->equalize != NULL,
+		.absorb = o->equalize && *o->equalize,
+		.normal_ranges = o->data_free && strcmp(o->data_free, "noise") != 0,
 		.range = o->range,
 		.round = o->round,
 		.effort = clamped(o->effort, 1000),
-		.correct_bias = o->correct_bias,
+		.correct_bias = o->correct_bias != NULL,
+		.analytic = o->correct_bias && strcmp(o->correct_bias, "analytic") == 0,
 		.match_ort = o->match != NULL,
 	};
 	/* First and last layers bear few bits worst, and have few weights: papers leave them 8 bits. */

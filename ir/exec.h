@@ -25,6 +25,7 @@ typedef struct az_exec_api {
 typedef struct az_stream {
 	void *data;
 	uint64_t count; /* samples */
+	bool made_up;   /* they stand in for data that is not there */
 	/* Fills the input tensors (main's parameter types) with sample i. Reports. */
 	bool (*get)(void *data, uint64_t i, az_tensor *inputs);
 	/* Class of sample i, or -1 when there are no labels; NULL: no labels at all. */

@@ -3,6 +3,7 @@
  * Shared checks of the inference hooks. */
 #include "ir/infer.h"
 
+#include <math.h>
 #include <string.h>
 
 bool az_infer_error(const az_infer *in, const char *format, ...)
@@ -137,6 +138,27 @@ bool az_infer_clamp_real(const az_infer *in, az_reals clamp, az_elem result)
 	if (!(clamp.v[0] <= clamp.v[1])) /* NaN fails too */
 		return az_infer_error(in, "clamp bounds %g and %g are not in order",
 			(double)clamp.v[0], (double)clamp.v[1]);
+	return true;
+}
+
+bool az_infer_normal(const az_infer *in, az_reals normal, int64_t channels)
+{
+	if (normal.count == 0)
+		return true;
+	if (channels >= 0 && normal.count != 2 * channels)
+		return az_infer_error(in,
+			"normal has %u entries, it takes none or two for each of %lld channels",
+			normal.count, (long long)channels);
+	if (normal.count % 2)
+		return az_infer_error(in, "normal has %u entries, it takes two for each channel",
+			normal.count);
+	for (uint32_t i = 0; i < normal.count; i += 2) {
+		if (!isfinite(normal.v[i]) || !isfinite(normal.v[i + 1]) || normal.v[i + 1] < 0)
+			return az_infer_error(in,
+				"normal: mean %g and deviation %g must be finite, the deviation "
+				"not negative",
+				(double)normal.v[i], (double)normal.v[i + 1]);
+	}
 	return true;
 }
 

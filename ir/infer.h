@@ -44,6 +44,8 @@ bool az_infer_list_exact(const az_infer *in, const char *name, az_ints list, uin
 bool az_infer_zero(const az_infer *in, int64_t zero, az_elem elem, const char *what);
 /* Real clamp bounds: none, or lo <= hi on a float result. */
 bool az_infer_clamp_real(const az_infer *in, az_reals clamp, az_elem result);
+/* Mean and deviation of each of so many channels, or none; -1: of any number. */
+bool az_infer_normal(const az_infer *in, az_reals normal, int64_t channels);
 /* Clamp bounds in stored units: none, or lo <= hi within the element. */
 bool az_infer_clamp_int(const az_infer *in, az_ints clamp, az_elem result);
 /* Integer sums: i32 unless i64 is wanted (an element of 32 bits and more keeps itself). */

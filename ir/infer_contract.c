@@ -139,7 +139,8 @@ bool az_infer_conv(az_infer *in)
 		return false;
 	if (!check_zeros(in, attr->zero, x, w) || !check_bias(in, elem, w->dim[0]) ||
 		!check_scales(in, w, w->rank - 1u, w->dim[0], attr->group) ||
-		!az_infer_clamp_real(in, attr->clamp, elem))
+		!az_infer_clamp_real(in, attr->clamp, elem) ||
+		!az_infer_normal(in, attr->normal, w->dim[0]))
 		return false;
 	int64_t dim[AZ_RANK_MAX] = {x->dim[0]};
 	for (uint32_t i = 0; i < window.count; i++) {
@@ -166,7 +167,8 @@ bool az_infer_conv_transpose(az_infer *in)
 	if (!az_infer_list(in, "output_pad", attr->output_pad, window.count, 0, AZ_DIM_MAX) ||
 		!check_zeros(in, attr->zero, x, w) || !check_bias(in, elem, w->dim[0]) ||
 		!check_scales(in, w, w->rank - 1u, w->dim[0], 0) ||
-		!az_infer_clamp_real(in, attr->clamp, elem))
+		!az_infer_clamp_real(in, attr->clamp, elem) ||
+		!az_infer_normal(in, attr->normal, w->dim[0]))
 		return false;
 	int64_t dim[AZ_RANK_MAX] = {x->dim[0]};
 	for (uint32_t i = 0; i < window.count; i++) {
@@ -209,7 +211,8 @@ bool az_infer_matmul(az_infer *in)
 			az_infer_shape(in, b));
 	if (!check_zeros(in, attr->zero, a, b) || !check_bias(in, elem, columns) ||
 		!check_scales(in, b, 0, columns, attr->group) ||
-		!az_infer_clamp_real(in, attr->clamp, elem))
+		!az_infer_clamp_real(in, attr->clamp, elem) ||
+		!az_infer_normal(in, attr->normal, columns))
 		return false;
 	uint32_t rank;
 	int64_t dim[AZ_RANK_MAX + 2];

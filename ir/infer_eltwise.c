@@ -48,6 +48,8 @@ bool az_infer_binary(az_infer *in)
 	if (!check_number(in, a, any_width) || !az_infer_same_elem(in, a, b) ||
 		!broadcast(in, a, b, &rank, dim) || !az_infer_clamp_real(in, clamp, a->elem))
 		return false;
+	if (op->code == AZ_OP_add && !az_infer_normal(in, op->attr.add.normal, -1))
+		return false;
 	return az_infer_one(in, a->elem, rank, dim);
 }
 

@@ -5,6 +5,10 @@
  *
  *   %c = conv %x, @w : f32[1,8,8,16]      becomes      %c = conv %x, @w : f32[1,8,8,16] in [-3.1, 5.7]
  *
+ * With `normal`, what batch norms say of a value (passes/normal.h) stands in for what the samples show: min-max
+ * is then so many deviations from the mean, the other methods count normally distributed numbers. Values of
+ * which batch norms say nothing, inputs above all, are observed as ever.
+ *
  * Which range is best depends on the width that the value will get, so the widths are options here too.
  * Numbers that are not finite are left out, with a warning; a value that shows no finite number at all is
  * refused.
@@ -14,6 +18,7 @@
 #include <string.h>
 
 #include "passes/histogram.h"
+#include "passes/normal.h"
 #include "passes/observe.h"
 #include "passes/precision.h"
 #include "passes/quantize_plan.h"
@@ -27,14 +32,26 @@ typedef struct chosen {
 	az_value *value;
 	az_precision act;
 	int bits, method;
+	const az_normal *normal; /* NULL: the samples say */
 	az_histogram seen;
 } chosen;
 
 typedef struct values {
 	AZ_VEC(chosen) list;
-	int method; /* of all */
+	int method;               /* of all */
+	const az_normal *normals; /* by value id; NULL: not asked for */
 	az_precisions precisions;
 } values;
+
+/* Of the value, or of the one that its numbers are moved or chosen from. */
+static const az_normal *normal_for(const values *all, const az_value *value)
+{
+	while (value->kind == AZ_VALUE_RESULT && !all->normals[value->id].count &&
+		az_shares_quantizer(value->def.op) && value->def.op->arg_count == 1)
+		value = value->def.op->args[0].value;
+	bool known = value->kind == AZ_VALUE_RESULT && all->normals[value->id].count;
+	return known ? &all->normals[value->id] : NULL;
+}
 
 static void choose(values *all, az_arena *arena, az_value *value, const az_precision *act)
 {
@@ -43,6 +60,8 @@ static void choose(values *all, az_arena *arena, az_value *value, const az_preci
 		return;
 	if (c.method == AUTO)
 		c.method = c.bits <= NARROW_BITS ? MSE : MIN_MAX;
+	if (all->normals)
+		c.normal = normal_for(all, value);
 	az_histogram_init(&c.seen, c.method != MIN_MAX, arena);
 	value->range.known = false;
 	az_vec_push(arena, &all->list, c);
@@ -72,8 +91,24 @@ static void choose_all(az_pass_ctx *pass, const az_func *main, values *all)
 
 static void see(void *data, uint32_t index, const az_tensor *tensor)
 {
-	az_histogram_add(&((values *)data)->list.v[index].seen, tensor->data,
-		az_type_numel(tensor->type));
+	chosen *c = &((values *)data)->list.v[index];
+	if (!c->normal)
+		az_histogram_add(&c->seen, tensor->data, az_type_numel(tensor->type));
+}
+
+static void see_numbers(void *data, const float *v, int64_t count)
+{
+	az_histogram_add(data, v, count);
+}
+
+/* Shows every value of which batch norms say something the numbers that follow from that. */
+static void see_normals(values *all, az_arena *arena)
+{
+	for (uint32_t i = 0; i < all->list.count; i++) {
+		chosen *c = &all->list.v[i];
+		if (c->normal)
+			az_normal_numbers(c->normal, arena, see_numbers, &c->seen);
+	}
 }
 
 static az_range range_of(const az_pass_ctx *pass, const chosen *c)
@@ -89,6 +124,8 @@ static az_range range_of(const az_pass_ctx *pass, const chosen *c)
 	case ENTROPY:
 		return az_histogram_entropy(&c->seen, c->bits);
 	default:
+		if (c->normal)
+			return az_normal_range(c->normal, (double)az_pass_real(pass, "deviations"));
 		return all;
 	}
 }
@@ -120,6 +157,39 @@ static bool note_ranges(az_pass_ctx *pass, const values *all)
 	return true;
 }
 
+/* An input, however moved? */
+static bool is_input(const az_value *value)
+{
+	while (value->kind == AZ_VALUE_RESULT && az_shares_quantizer(value->def.op))
+		value = value->def.op->args[0].value;
+	return value->kind == AZ_VALUE_PARAM;
+}
+
+/* Says of how many values batch norms say nothing. */
+static void note_strangers(const az_pass_ctx *pass, const values *all)
+{
+	const az_value *first = NULL;
+	uint32_t count = 0, known = 0;
+	for (uint32_t i = 0; all->normals && i < all->list.count; i++) {
+		const chosen *c = &all->list.v[i];
+		known += c->normal != NULL;
+		if (c->normal || is_input(c->value))
+			continue;
+		first = first ? first : c->value;
+		count++;
+	}
+	if (first && !known)
+		az_note(pass->ctx, pass->step->loc,
+			"calibrate: the network has no batch norms, or its file holds them folded "
+			"into "
+			"the weights; the samples give all ranges");
+	else if (first)
+		az_note(pass->ctx, pass->step->loc,
+			"calibrate: batch norms say nothing of %u of %u values, \"%s\" first; the "
+			"samples give their ranges",
+			count, all->list.count, first->name);
+}
+
 static bool find_method(const az_pass_ctx *pass, int *method)
 {
 	const char *name = az_pass_word(pass, "method");
@@ -133,6 +203,9 @@ static bool find_method(const az_pass_ctx *pass, int *method)
 			"calibrate: there is no method \"%s\", only \"auto\", \"min-max\", "
 			"\"percentile\", \"mse\" and \"entropy\"",
 			name);
+	if (!(az_pass_real(pass, "deviations") > 0))
+		return az_error(pass->ctx, pass->step->loc,
+			"calibrate: deviations must be positive");
 	if (!(percent > 50 && percent <= 100))
 		return az_error(pass->ctx, pass->step->loc,
 			"calibrate: percent must be above 50 and at most 100");
@@ -146,8 +219,12 @@ bool az_pass_calibrate(az_pass_ctx *pass)
 	values all = {0};
 	if (!find_method(pass, &all.method) || !az_precisions_init(&all.precisions, pass))
 		return false;
+	if (main && az_pass_flag(pass, "normal"))
+		all.normals = az_normals_of(main, arena);
 	if (main)
 		choose_all(pass, main, &all);
+	note_strangers(pass, &all);
+	see_normals(&all, arena);
 	az_value **list = az_new_array(arena, az_value *, all.list.count + 1);
 	for (uint32_t i = 0; i < all.list.count; i++)
 		list[i] = all.list.v[i].value;

@@ -8,7 +8,8 @@
  *   %n = batch_norm %t, @g, @h, @m, @v, axis = 1
  *
  * where @w.1 = @w * a per output channel, @b.1 = @b * a + d, a = g / sqrt(v + epsilon), d = h - m * a,
- * computed in double and rounded once. Where nothing takes it in (batch-norm before the convolution, a
+ * computed in double and rounded once. That the result has mean h and deviation |g| over the data it was
+ * trained on is noted as its `normal`, for quantizing without data. Where nothing takes it in (batch-norm before the convolution, a
  * sum in between), a batch_norm becomes mul and add, and chains of such operations become one pair.
  *
  * Requires: constants folded. Guarantees: no batch_norm with constant parameters is left. Terminates:
@@ -17,6 +18,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "passes/normal.h"
 #include "passes/rewrite.h"
 
 /* y = x * a[c] + d[c] along one dimension of x. */
@@ -25,6 +27,8 @@ typedef struct affine {
 	int64_t axis;  /* -1: the same for all channels */
 	int64_t count; /* entries of a and d: 1 or channels */
 	double *a, *d;
+	/* What a batch_norm says of y: mean and deviation by channel; NULL: nothing is known. */
+	double *mean, *deviation;
 } affine;
 
 /* The dimension of x along which a constant operand varies: -1 none, -2 several or not a constant that
@@ -57,12 +61,16 @@ static bool from_batch_norm(const az_op *op, az_arena *arena, affine *out)
 	out->count = out->x->type->dim[out->axis];
 	out->a = az_new_array(arena, double, (size_t)out->count);
 	out->d = az_new_array(arena, double, (size_t)out->count);
+	out->mean = az_new_array(arena, double, (size_t)out->count);
+	out->deviation = az_new_array(arena, double, (size_t)out->count);
 	for (int64_t c = 0; c < out->count; c++) {
 		double p[4];
 		for (uint32_t i = 0; i < 4; i++)
 			p[i] = az_const_get(az_value_const(op->args[i + 1].value), (uint64_t)c);
 		out->a[c] = p[0] / sqrt(p[3] + (double)op->attr.batch_norm.epsilon);
 		out->d[c] = p[1] - p[2] * out->a[c];
+		out->mean[c] = p[1];
+		out->deviation[c] = fabs(out->a[c]) * sqrt(p[3]);
 	}
 	return true;
 }
@@ -74,12 +82,26 @@ static bool clamped(const az_op *op)
 	       (op->code == AZ_OP_mul && op->attr.mul.clamp.count);
 }
 
+/* What was noted with an addition. */
+static void recall_normal(const az_reals *normal, az_arena *arena, affine *out)
+{
+	if (!normal->count || normal->count != 2 * out->count)
+		return;
+	out->mean = az_new_array(arena, double, (size_t)out->count);
+	out->deviation = az_new_array(arena, double, (size_t)out->count);
+	for (int64_t i = 0; i < out->count; i++) {
+		out->mean[i] = (double)normal->v[2 * i];
+		out->deviation[i] = (double)normal->v[2 * i + 1];
+	}
+}
+
 static bool from_binary(const az_op *op, az_arena *arena, affine *out)
 {
 	az_value *x = op->args[0].value;
 	const az_value *c = op->args[1].value;
 	if (x->type != op->results[0]->type || clamped(op))
 		return false;
+	out->mean = out->deviation = NULL;
 	out->axis = constant_axis(c, x);
 	if (out->axis == -2)
 		return false;
@@ -95,6 +117,8 @@ static bool from_binary(const az_op *op, az_arena *arena, affine *out)
 		if (!isfinite(out->a[i]))
 			return false;
 	}
+	if (op->code == AZ_OP_add)
+		recall_normal(&op->attr.add.normal, arena, out);
 	return true;
 }
 
@@ -115,6 +139,23 @@ static bool affine_of(const az_op *op, az_arena *arena, affine *out)
 	}
 }
 
+/* What is known of g's result, or of f's and so of what g makes of it. */
+static void compose_normal(const affine *f, const affine *g, az_arena *arena, affine *out)
+{
+	const affine *from = g->mean ? g : f;
+	out->mean = out->deviation = NULL;
+	if (!from->mean || from->count != out->count)
+		return;
+	out->mean = az_new_array(arena, double, (size_t)out->count);
+	out->deviation = az_new_array(arena, double, (size_t)out->count);
+	for (int64_t i = 0; i < out->count; i++) {
+		int64_t gi = g->count > 1 ? i : 0;
+		bool known = from == g;
+		out->mean[i] = known ? g->mean[i] : f->mean[i] * g->a[gi] + g->d[gi];
+		out->deviation[i] = known ? g->deviation[i] : f->deviation[i] * fabs(g->a[gi]);
+	}
+}
+
 /* f then g, along f's axis or, where f is uniform, along g's. */
 static bool compose(const affine *f, const affine *g, az_arena *arena, affine *out)
 {
@@ -130,6 +171,7 @@ static bool compose(const affine *f, const affine *g, az_arena *arena, affine *o
 		out->a[i] = f->a[fi] * g->a[gi];
 		out->d[i] = f->d[fi] * g->a[gi] + g->d[gi];
 	}
+	compose_normal(f, g, arena, out);
 	return true;
 }
 
@@ -229,6 +271,32 @@ static bool set_weights(az_op *op, az_value *weights, az_value *bias)
 	return true;
 }
 
+/* Notes what is known of the values that op gives once f is part of it. */
+static void note_normal(az_op *op, const affine *f)
+{
+	az_reals *normal = az_normal_of(op);
+	const az_type *type = op->results[0]->type;
+	int64_t channels = op->code == AZ_OP_add ? f->count : type->dim[type->rank - 1];
+	bool before = !f->mean && normal->count == 2 * channels;
+	if (!before && (!f->mean || f->count != channels)) {
+		*normal = (az_reals){0};
+		return;
+	}
+	az_module *module = op->func->module;
+	float *v = az_new_array(&module->arena, float, 2 * (size_t)channels);
+	bool finite = true;
+	for (int64_t c = 0; c < channels; c++) {
+		int64_t i = f->count > 1 ? c : 0;
+		double mean = before ? (double)normal->v[2 * c] * f->a[i] + f->d[i] : f->mean[c];
+		double deviation =
+			before ? (double)normal->v[2 * c + 1] * fabs(f->a[i]) : f->deviation[c];
+		v[2 * c] = (float)mean;
+		v[2 * c + 1] = (float)deviation;
+		finite &= isfinite(v[2 * c]) && isfinite(v[2 * c + 1]);
+	}
+	*normal = finite ? az_reals_copy(module, 2 * (uint32_t)channels, v) : (az_reals){0};
+}
+
 /* Takes f into what computes its operand; false when nothing does. */
 static bool absorb(const affine *f)
 {
@@ -242,6 +310,7 @@ static bool absorb(const affine *f)
 	if (f->count > 1 && f->count != type->dim[type->rank - 1])
 		return false;
 	op->results[0]->range.known = false;
+	note_normal(op, f);
 	return set_weights(op, scaled_weights(op, f), shifted_bias(op, f));
 }
 
@@ -286,6 +355,8 @@ static az_value *build_affine(az_op *op, const affine *f)
 		x = az_build(&at, step == 0 ? AZ_OP_mul : AZ_OP_add, 2, args, NULL, AZ_ELEM_NONE);
 		if (!x)
 			return NULL;
+		if (step == 1 && f->mean)
+			note_normal(az_value_op(x), f);
 	}
 	return x;
 }

@@ -20,6 +20,7 @@
 
 #include "base/bits.h"
 #include "passes/insert.h"
+#include "passes/normal.h"
 
 typedef struct inserter {
 	az_pass_ctx *pass;
@@ -214,6 +215,7 @@ bool az_insert_quantizers(az_pass_ctx *pass, bool warn)
 		  (prepare(&in, main) && quantize_values(&in, main) && quantize_weights(&in, main));
 	if (ok && warn)
 		az_precisions_finish(&in.precisions);
+	az_normals_drop(pass->module);
 	az_sweep(pass->module);
 	return ok;
 }

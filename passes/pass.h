@@ -111,10 +111,13 @@ typedef struct az_road {
 	int edges, group, fine_layers;
 	bool exact_weights;
 	bool equalize;          /* before calibrate */
+	bool absorb;            /* equalize moves biases, too */
+	bool normal_ranges;     /* calibrate asks batch norms first */
 	const char *range;      /* method of calibrate, "percentile=99.9" too; NULL: its default */
 	const char *round;      /* method of round-weights; NULL or "nearest": no such pass */
 	int effort;             /* of round-weights; 0: its default */
 	bool correct_bias;      /* round-weights corrects the biases, whatever its method */
+	bool analytic;          /* by batch norms */
 	bool match_ort;         /* match-ort behind fold-quantizers */
 	bool to_canonical_only; /* stop before select-kernels */
 } az_road;

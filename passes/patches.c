@@ -84,6 +84,20 @@ int64_t az_patch_rows(const az_round_layer *layer, const az_patch_plan *plan)
 	return (int64_t)layer->walk[0]->samples * AZ_MIN(g.places, plan->per_sample);
 }
 
+double *az_patch_inside(const az_round_layer *layer, int64_t *taps, az_arena *arena)
+{
+	geometry g = geometry_of(layer->real);
+	double *share = az_new_array(arena, double, (size_t)g.taps);
+	for (int64_t t = 0; t < g.taps; t++) {
+		int64_t inside = 0;
+		for (int64_t place = 0; place < g.places; place++)
+			inside += g.product || source(&g, place, t) >= 0;
+		share[t] = (double)inside / (double)AZ_MAX(g.places, 1);
+	}
+	*taps = g.taps;
+	return share;
+}
+
 static void add_means(double *sum, int64_t width, int64_t rows, const float *patch)
 {
 	for (int64_t i = 0; i < rows * width; i++)

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "passes/channels.h"
+#include "passes/normal.h"
 
 typedef struct resizer {
 	const az_channels *ch;
@@ -207,8 +208,33 @@ static void resize_pad(const resizer *r, az_op *op)
 	op->attr.pad.pad = az_ints_copy(r->ch->module, 2u * y->type->rank, pad);
 }
 
+/* Mean and deviation of the channels that stay. */
+static void resize_normal(const resizer *r, az_op *op)
+{
+	az_reals *normal = az_normal_of(op);
+	const az_value *y = op->results[0];
+	uint32_t count = 0, last = y->type->rank - 1u;
+	if (!normal || !normal->count)
+		return;
+	if (normal->count != 2 * y->type->dim[last]) {
+		*normal = (az_reals){0};
+		return;
+	}
+	float *v = az_new_array(r->ch->arena, float,
+		2 * (size_t)copies_before(r, y, last, y->type->dim[last]) + 1);
+	for (int64_t c = 0; c < y->type->dim[last]; c++) {
+		for (int64_t k = copies_of(r, y, last, c); k > 0; k--) {
+			v[count++] = normal->v[2 * c];
+			v[count++] = normal->v[2 * c + 1];
+		}
+	}
+	*normal = az_reals_copy(r->ch->module, count, v);
+}
+
 static void resize_attributes(const resizer *r, az_op *op)
 {
+	if (az_normal_of(op))
+		resize_normal(r, op);
 	switch (op->code) {
 	case AZ_OP_conv:
 	case AZ_OP_conv_transpose:

@@ -102,6 +102,8 @@ static const char *calibrate_step(az_arena *arena, const az_road *road)
 		if (number)
 			add_option(&o, "percent", number + 1);
 	}
+	if (road->normal_ranges)
+		add_option(&o, "normal", "");
 	return with_quantize_options(&o, road);
 }
 
@@ -110,7 +112,7 @@ static const char *round_step(az_arena *arena, const az_road *road)
 	options o = begin_step(arena, "round-weights");
 	add_option(&o, "method", road->round ? road->round : "nearest");
 	if (road->correct_bias)
-		add_option(&o, "bias", "");
+		add_option(&o, road->analytic ? "analytic" : "bias", "");
 	add_number(&o, "effort", road->effort);
 	return with_quantize_options(&o, road);
 }
@@ -132,7 +134,8 @@ static void list_steps(az_arena *arena, const az_module *module, const az_road *
 	bool quantized = holds_quantizers(module) && !road->requantize;
 	if (calibrated || ours || (road->quantize && !quantized)) {
 		if (road->equalize)
-			az_vec_push(arena, &out->list, "equalize");
+			az_vec_push(arena, &out->list,
+				road->absorb ? "equalize{absorb}" : "equalize");
 		if (calibrated || (!ours && !road->weights_only))
 			az_vec_push(arena, &out->list, calibrate_step(arena, road));
 		bool rounds = road->round && strcmp(road->round, "nearest") != 0;

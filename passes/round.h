@@ -8,6 +8,7 @@
 #ifndef AZ_PASSES_ROUND_H
 #define AZ_PASSES_ROUND_H
 
+#include "passes/normal.h"
 #include "passes/quantize_plan.h"
 #include "passes/walk.h"
 
@@ -75,5 +76,10 @@ bool az_round_gptq(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;
 bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer) AZ_NODISCARD;
 /* What to add to the biases so that the mean over the samples is the float layer's; per channel. */
 bool az_bias_error(az_pass_ctx *pass, az_round_layer *layer, float *out) AZ_NODISCARD;
+/* The same from what is known of the values that the layer reads, one entry for each channel. */
+void az_bias_analytic(az_pass_ctx *pass, const az_round_layer *layer, const az_normal *x,
+	float *out);
+/* How much of the output places reads a number, and no padding, by tap. */
+double *az_patch_inside(const az_round_layer *layer, int64_t *taps, az_arena *arena);
 
 #endif

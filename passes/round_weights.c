@@ -11,9 +11,10 @@
  * that insert-quantizers quantized to the same widths and in which every earlier layer has what was chosen
  * for it already.
  *
- * Requires: stage canonical, calibrate, env->exec and env->calib. Guarantees: weights are scale times whole
- * numbers wherever insert-quantizers gives them one scale per output channel. Terminates: one walk over the
- * layers, each with a fixed number of samples and steps. */
+ * Requires: stage canonical, calibrate; env->exec and env->calib unless biases alone are corrected, and by
+ * batch norms. Guarantees: weights lie on the grid that their constant names in its quantizer, which is one
+ * that insert-quantizers makes with the same options. Terminates: one walk over the layers, each with a fixed
+ * number of samples and steps. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -126,14 +127,43 @@ static void add_to_bias(az_op *op, int64_t channels, const float *delta)
 	az_round_replace(op, 2, v, NULL);
 }
 
-static bool correct_bias(az_pass_ctx *pass, az_round_layer *layer)
+/* How biases are corrected. */
+typedef struct correction {
+	bool analytic, data; /* data: by samples, where batch norms say nothing or are not asked */
+	const az_normal *normals;
+	uint32_t known, unknown;
+	const char *first; /* unknown layer */
+} correction;
+
+/* False for a failure; *found: is anything known of the error? */
+static bool bias_error(az_pass_ctx *pass, az_round_layer *layer, correction *by, float *delta,
+	bool *found)
+{
+	const az_value *x = layer->op->args[0].value;
+	const az_normal *normal = by->analytic ? &by->normals[x->id] : NULL;
+	*found = true;
+	if (normal && normal->count == x->type->dim[x->type->rank - 1]) {
+		az_bias_analytic(pass, layer, normal, delta);
+		by->known++;
+		return true;
+	}
+	if (by->analytic && !by->unknown++)
+		by->first = layer->op->results[0]->name;
+	*found = by->data;
+	return !by->data || az_bias_error(pass, layer, delta);
+}
+
+static bool correct_bias(az_pass_ctx *pass, az_round_layer *layer, correction *by)
 {
 	int64_t channels = layer->groups * layer->outputs;
+	bool found;
 	if (!az_op_arg(layer->op, 2) || !az_op_arg(layer->ours, 2))
 		return true;
 	float *delta = az_new_array(&pass->scratch, float, (size_t)channels);
-	if (!az_bias_error(pass, layer, delta))
+	if (!bias_error(pass, layer, by, delta, &found))
 		return false;
+	if (!found)
+		return true;
 	for (int64_t c = 0; c < channels; c++)
 		delta[c] = isfinite(delta[c]) ? delta[c] : 0;
 	add_to_bias(layer->op, channels, delta);
@@ -141,7 +171,26 @@ static bool correct_bias(az_pass_ctx *pass, az_round_layer *layer)
 	return true;
 }
 
-static bool round_layer(az_pass_ctx *pass, az_round_layer *layer, round_fn *round)
+/* Says where batch norms did not help. */
+static bool report_correction(const az_pass_ctx *pass, const correction *by)
+{
+	az_loc loc = pass->step->loc;
+	const char *instead = by->data ? "are corrected by the samples" : "stay as they are";
+	if (!by->analytic || !by->unknown)
+		return true;
+	if (!by->known && !by->data)
+		return az_error(pass->ctx, loc,
+			"round-weights: no layer reads what a batch norm gives, so there is no "
+			"analytic bias correction: the network has none, or its file holds them "
+			"folded into the weights; correct biases by samples");
+	az_note(pass->ctx, loc,
+		"round-weights: batch norms say nothing of what %u of %u layers read, \"%s\" "
+		"first; their biases %s",
+		by->unknown, by->known + by->unknown, by->first, instead);
+	return true;
+}
+
+static bool round_layer(az_pass_ctx *pass, az_round_layer *layer, round_fn *round, correction *by)
 {
 	az_arena_mark mark = az_arena_mark_get(&pass->scratch);
 	bool ok = true;
@@ -149,8 +198,8 @@ static bool round_layer(az_pass_ctx *pass, az_round_layer *layer, round_fn *roun
 		ok = round(pass, layer);
 		if (ok && round != round_nearest)
 			az_round_write(layer);
-		if (ok && az_pass_flag(pass, "bias"))
-			ok = correct_bias(pass, layer);
+		if (ok && (by->data || by->analytic))
+			ok = correct_bias(pass, layer, by);
 	}
 	az_arena_reset(&pass->scratch, mark);
 	return ok;
@@ -178,6 +227,17 @@ static void release(held *h)
 	az_module_free(h->real);
 }
 
+static bool has_samples(const az_pass_ctx *pass)
+{
+	const az_pass_env *env = pass->env;
+	return env->exec && env->calib && env->calib->count;
+}
+
+static bool has_data(const az_pass_ctx *pass)
+{
+	return has_samples(pass) && !pass->env->calib->made_up;
+}
+
 static bool round_all(az_pass_ctx *pass, held *h, round_fn *round)
 {
 	az_func *main = az_module_main(pass->module);
@@ -188,20 +248,24 @@ static bool round_all(az_pass_ctx *pass, held *h, round_fn *round)
 	/* Twins are found by counting; insert-quantizers neither adds nor drops a layer. */
 	assert(count_layers(h->real) == total && count_layers(h->ours) == total);
 	int64_t samples = az_round_effort(pass, "samples");
+	correction by = {.analytic = az_pass_flag(pass, "analytic")};
+	by.data = by.analytic ? has_data(pass) : az_pass_flag(pass, "bias");
+	if (by.analytic)
+		by.normals = az_normals_of(main, &pass->scratch);
 	az_walk_begin(&h->walk[0], pass, real, samples);
 	az_walk_begin(&h->walk[1], pass, ours, samples);
 	while (a && b && c) {
 		az_round_layer layer = {
 			.op = a, .real = b, .ours = c, .walk = {&h->walk[0], &h->walk[1]}};
 		az_ctx_progress(pass->ctx, "round-weights", done++, total);
-		if (!round_layer(pass, &layer, round))
+		if (!round_layer(pass, &layer, round, &by))
 			return false;
 		a = next_layer(a->next);
 		b = next_layer(b->next);
 		c = next_layer(c->next);
 	}
 	az_ctx_progress(pass->ctx, "round-weights", total, total);
-	return true;
+	return report_correction(pass, &by);
 }
 
 static bool round_guarded(az_pass_ctx *pass, held *h, round_fn *round)
@@ -227,7 +291,6 @@ int64_t az_round_effort(const az_pass_ctx *pass, const char *option)
 
 bool az_pass_round_weights(az_pass_ctx *pass)
 {
-	const az_pass_env *env = pass->env;
 	round_fn *round = method_of(pass);
 	if (!round)
 		return false;
@@ -241,7 +304,8 @@ bool az_pass_round_weights(az_pass_ctx *pass)
 			(long long)az_pass_int(pass, "effort"));
 	if (!(az_pass_real(pass, "damp") > 0))
 		return az_error(pass->ctx, pass->step->loc, "round-weights: damp must be positive");
-	if (!env->exec || !env->calib || env->calib->count == 0)
+	bool analytic = round == round_nearest && az_pass_flag(pass, "analytic");
+	if (!has_samples(pass) && !analytic)
 		return az_error(pass->ctx, pass->step->loc,
 			"round-weights: there are no calibration samples");
 	if (!az_module_main(pass->module))

@@ -21,7 +21,9 @@ enum { UNMADE, FIXED, MADE }; /* not yet there, made of constants only, made of 
 
 void az_walk_begin(az_walk *walk, az_pass_ctx *pass, az_func *main, int64_t samples)
 {
-	*walk = (az_walk){.pass = pass, .main = main, .samples = pass->env->calib->count};
+	*walk = (az_walk){.pass = pass,
+		.main = main,
+		.samples = pass->env->calib ? pass->env->calib->count : 0};
 	walk->samples = AZ_MIN(walk->samples, (uint64_t)samples);
 	az_arena_init(&walk->cut.arena, &pass->ctx->oom);
 	az_arena_init(&walk->next.arena, &pass->ctx->oom);

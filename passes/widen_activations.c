@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "passes/normal.h"
 #include "passes/rewrite.h"
 
 typedef struct widener {
@@ -230,6 +231,7 @@ bool az_pass_widen_activations(az_pass_ctx *pass)
 		if (!widen(&w, op))
 			return false;
 	}
+	az_normals_drop(pass->module);
 	az_sweep(pass->module);
 	return true;
 }
