@@ -7,6 +7,7 @@
 
 #include "driver/driver.h"
 #include "passes/assign.h"
+#include "passes/channels.h"
 
 typedef struct az_fit_layer {
 	const char *name, *op, *kernel;
@@ -26,6 +27,7 @@ typedef struct az_fit_value {
 typedef struct az_fit_point {
 	double ratio;
 	const char *policy;
+	unsigned least; /* bits that the policy gives at least */
 	uint64_t text_bytes, rodata_bytes, weight_bytes, ram_bytes, arena_bytes, macs, bitops;
 	double seconds;      /* by the table of rates; of the layers whose time is known */
 	double measured;     /* seconds of one run on this machine; 0: not measured */
@@ -35,6 +37,7 @@ typedef struct az_fit_point {
 	bool fits,
 		slower; /* within every budget; slower than the 8-bit network under --never-slower */
 	bool compact;   /* kernels of little code */
+	bool no_bits; /* even the fewest take too much: text_bytes has the size with them, nothing was run */
 	bool chosen;
 	az_assignment bits;
 	uint32_t layer_count;
@@ -52,7 +55,8 @@ typedef struct az_fit {
 	float **reference;                 /* by sample: the float network's first output */
 	double energy;                     /* sum of its squares */
 	double float_top1, float_mean_squared;
-	az_fit_point full; /* the network with 8 bits everywhere and all its channels */
+	az_channels channels; /* of base */
+	az_fit_point full;    /* the network with 8 bits everywhere and all its channels */
 	AZ_VEC(az_fit_point) points;
 	struct az_fit_journal *journal;
 	bool probing; /* only sizes are asked for: narrowing need not be good */
@@ -63,6 +67,8 @@ typedef struct az_fit {
 	"widen-activations,select-kernels" options ",pack-weights,reorder-operations,plan-memory"
 
 /* driver/fit_point.c */
+/* Widths are multiples of that many channels. */
+int64_t az_fit_multiple(const az_fit *fit);
 /* The float network's outputs. Reports. */
 bool az_fit_reference(az_fit *fit);
 /* Makes the network of a point: canonical base, narrowed, calibrated, bits assigned (flash 0: 8 bits

@@ -151,14 +151,13 @@ void az_fit_journal_close(az_fit *fit, bool done)
 /* --- Points ----------------------------------------------------------------------------------------- */
 
 /* What else a point was made for. */
-static const char *purpose(const az_fit *fit)
+static const char *purpose(const az_fit *fit, const az_fit_point *point)
 {
 	const az_options *o = &fit->job->options;
 	return az_arena_printf(&fit->job->arena,
-		"flash %llu, ram %llu, macs %llu, bitops %llu, bits %lld to %lld%s",
+		"flash %llu, ram %llu, macs %llu, bitops %llu, bits %u to %lld%s",
 		(unsigned long long)fit->flash, (unsigned long long)fit->ram,
-		(unsigned long long)fit->macs, (unsigned long long)fit->bitops,
-		(long long)(o->least.set ? o->least.v : 2),
+		(unsigned long long)fit->macs, (unsigned long long)fit->bitops, point->least,
 		(long long)(o->most.set ? o->most.v : AZ_BITS_MOST),
 		o->never_slower ? ", never slower" : "");
 }
@@ -180,10 +179,11 @@ void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 {
 	json_object *o = json_object_new_object(), *bits = json_object_new_object();
 	json_object_object_add(o, "point", json_object_new_string(point->policy));
-	json_object_object_add(o, "for", json_object_new_string(purpose(fit)));
+	json_object_object_add(o, "for", json_object_new_string(purpose(fit, point)));
 	json_object_object_add(o, "ratio", json_object_new_double(point->ratio));
 	json_object_object_add(o, "compact", json_object_new_boolean(point->compact));
 	json_object_object_add(o, "slower", json_object_new_boolean(point->slower));
+	json_object_object_add(o, "no_bits", json_object_new_boolean(point->no_bits));
 	for (size_t i = 0; i < AZ_COUNT(fields); i++) {
 		const char *at = (const char *)point + fields[i].offset;
 		double real = fields[i].real ? *(const double *)at : 0;
@@ -203,9 +203,9 @@ void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 bool az_fit_journal_find(az_fit *fit, az_fit_point *point)
 {
 	const az_fit_journal *j = fit->journal;
-	const char *wanted = purpose(fit);
+	const char *wanted = purpose(fit, point);
 	for (uint32_t i = 0; i < j->lines.count; i++) {
-		json_object *o = j->lines.v[i], *bits, *slower, *compact;
+		json_object *o = j->lines.v[i], *bits, *slower, *compact, *none;
 		if (!json_object_object_get_ex(o, "compact", &compact) ||
 			json_object_get_boolean(compact) != point->compact)
 			continue;
@@ -222,6 +222,8 @@ bool az_fit_journal_find(az_fit *fit, az_fit_point *point)
 			else
 				*(uint64_t *)at = (uint64_t)fmax(v, 0);
 		}
+		if (json_object_object_get_ex(o, "no_bits", &none))
+			point->no_bits = json_object_get_boolean(none);
 		if (json_object_object_get_ex(o, "slower", &slower))
 			point->slower = json_object_get_boolean(slower);
 		json_object_object_foreach(bits, layer, width) az_assign(&point->bits,

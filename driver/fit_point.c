@@ -9,6 +9,9 @@
 #include "driver/fit.h"
 #include "passes/manager.h"
 
+/* Kernels work on lanes of 4 to 16 channels and fill up what is left. */
+#define MULTIPLE 8
+
 static double now(void)
 {
 	struct timespec t;
@@ -55,6 +58,12 @@ static char *range_option(const az_fit *fit)
 		number ? ",percent" : "", number ? number : "");
 }
 
+int64_t az_fit_multiple(const az_fit *fit)
+{
+	const az_options *o = &fit->job->options;
+	return o->multiple.set ? o->multiple.v : MULTIPLE;
+}
+
 static char *pipeline_of(const az_fit *fit, const az_fit_point *point, uint64_t flash)
 {
 	const az_options *o = &fit->job->options;
@@ -64,12 +73,12 @@ static char *pipeline_of(const az_fit *fit, const az_fit_point *point, uint64_t 
 						 : "activation";
 	if (point->ratio != 1)
 		az_text_add(&text, "rescale-widths{ratio=%.6g,multiple=%lld,importance=%s},",
-			point->ratio, (long long)(o->multiple.set ? o->multiple.v : 1), importance);
+			point->ratio, (long long)az_fit_multiple(fit), importance);
 	az_text_add(&text, "calibrate%s", with_options(fit, range_option(fit)));
 	if (flash) {
 		char *own = az_arena_printf(&fit->job->arena,
 			"flash=%llu,policy=%s,least=%lld,most=%lld%s", (unsigned long long)flash,
-			point->policy, (long long)(o->least.set ? o->least.v : 2),
+			point->policy, (long long)point->least,
 			(long long)(o->most.set ? o->most.v : 8), point->compact ? ",size" : "");
 		az_text_add(&text, ",assign-bits%s", with_options(fit, own));
 	}
@@ -371,5 +380,7 @@ bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point 
 		return a->top1 > b->top1;
 	if (a->sqnr != b->sqnr)
 		return a->sqnr > b->sqnr;
+	if (a->compact != b->compact)
+		return b->compact;
 	return a->text_bytes + a->rodata_bytes < b->text_bytes + b->rodata_bytes;
 }

@@ -36,6 +36,7 @@ static json_object *point_json(const az_fit_point *p)
 	json_object_object_add(o, "sqnr_db", number(p->sqnr));
 	json_object_object_add(o, "mean_squared_error", number(p->mean_squared));
 	json_object_object_add(o, "compact", json_object_new_boolean(p->compact));
+	json_object_object_add(o, "no_bits", json_object_new_boolean(p->no_bits));
 	json_object_object_add(o, "fits", json_object_new_boolean(p->fits));
 	json_object_object_add(o, "slower", json_object_new_boolean(p->slower));
 	json_object_object_add(o, "chosen", json_object_new_boolean(p->chosen));
@@ -118,6 +119,11 @@ json_object *az_fit_json(const az_fit *fit, const az_fit_point *best)
 
 static void print_point(const az_fit_point *p, const char *name)
 {
+	if (p->no_bits) {
+		printf("%-9s %6.3f %10llu%s  too large with the fewest bits\n", "", p->ratio,
+			(unsigned long long)p->text_bytes, p->compact ? "  compact" : "");
+		return;
+	}
 	printf("%-9s %6.3f %10llu %10llu %10llu %12llu %8.2f", name, p->ratio,
 		(unsigned long long)(p->text_bytes + p->rodata_bytes),
 		(unsigned long long)p->weight_bytes, (unsigned long long)p->arena_bytes,

@@ -2,19 +2,24 @@
  *
  * The walk over widths and bits. At every width ratio the policy assigns bits under the flash budget; weights
  * grow with the square of the width, so a budget that b bits meet at full width is met by b0 bits at a width of
- * about sqrt(b / b0): those are the ratios that are tried, from 1 downwards, until two in turn are worse
- * than the best. The uniform policy has no bits to vary between layers: for every width in bits it finds the
- * largest ratio that fits, by bisection over emitted objects. Budgets of RAM and work bind through the ratio
- * alone: the largest that meets them is where the walk begins. */
+ * about sqrt(b / b0): those are the ratios that are tried, from the widest downwards, until two in turn are worse
+ * than the best or one is hopeless. The uniform policy has no bits to vary between layers: for every number of
+ * bits it finds the largest ratio that fits, over emitted objects, from the most bits that fit at full width
+ * upwards. Budgets of RAM and work bind through the ratio alone: the largest that meets them is where the walk
+ * begins. Both walks are made with compact kernels first, then with the fast ones. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "driver/fit.h"
+#include "passes/rescale.h"
 
-#define BISECTIONS   7
+#define PROBES_MOST  12
 #define SMALLEST     0.05 /* ratio below which nothing is tried */
 #define SAME         0.02 /* ratios nearer than that are one */
+#define USED         0.97 /* of a budget of bytes: that is close enough */
+#define AIM          0.985
+#define HOPELESS     6    /* dB below the best */
 #define NEVER_SLOWER 1.02 /* of the time with 8 bits; clocks are not steadier */
 
 static uint64_t size_of(const az_fit_point *p)
@@ -29,13 +34,27 @@ static bool within(const az_fit *fit, const az_fit_point *p, bool flash)
 	       (!fit->bitops || p->bitops <= fit->bitops);
 }
 
+static unsigned fewest(const az_fit *fit)
+{
+	const az_options *o = &fit->job->options;
+	return o->least.set ? (unsigned)o->least.v : 2;
+}
+
+static unsigned most_bits(const az_fit *fit)
+{
+	const az_options *o = &fit->job->options;
+	return o->most.set ? (unsigned)o->most.v : AZ_BITS_MOST;
+}
+
 static az_fit_point new_point(const az_fit *fit, double ratio, bool compact)
 {
-	const char *policy = fit->job->options.policy ? fit->job->options.policy : "sensitivity";
+	const az_options *o = &fit->job->options;
 	return (az_fit_point){.ratio = ratio,
 		.compact = compact,
-		.policy = policy,
+		.policy = o->policy ? o->policy : "sensitivity",
+		.least = fewest(fit),
 		.top1 = (double)NAN,
+		.sqnr = (double)NAN,
 		.mean_squared = (double)NAN,
 		.bits = {.arena = &fit->job->arena}};
 }
@@ -61,36 +80,74 @@ static bool probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit
 	return ok;
 }
 
-/* The largest ratio up to `most` whose object with so many bits everywhere meets the budgets; 0: none. */
+/* Do two ratios give every group as many channels? */
+static bool same_widths(const az_fit *fit, double a, double b)
+{
+	int64_t multiple = az_fit_multiple(fit);
+	for (uint32_t i = 0; i < fit->channels.group_count; i++) {
+		const az_channel_group *group = &fit->channels.groups[i];
+		if (az_rescaled_width(group, a, multiple) != az_rescaled_width(group, b, multiple))
+			return false;
+	}
+	return true;
+}
+
+/* A search for the largest ratio that fits: `lo` does (0: none is known), `hi` does not. */
+typedef struct bracket {
+	double lo, hi;
+	uint64_t lo_size, hi_size; /* without lo: what does not shrink with the width */
+} bracket;
+
+/* Sizes grow with the square of the ratio: where the budget is nearly used, by that. */
+static double guess(const az_fit *fit, const bracket *b, bool flash)
+{
+	double lo = fmax(b->lo, SMALLEST), least = lo + (b->hi - lo) / 8;
+	double grown = (double)b->hi_size - (double)b->lo_size;
+	double square = (AIM * (double)fit->flash - (double)b->lo_size) / grown;
+	if (!flash || !fit->flash || b->hi_size <= fit->flash || !(grown > 0))
+		return (lo + b->hi) / 2;
+	double r = sqrt(fmax(b->lo * b->lo + square * (b->hi * b->hi - b->lo * b->lo), 0));
+	return fmin(fmax(r, least), b->hi - (b->hi - lo) / 8);
+}
+
+static bool near_enough(const az_fit *fit, const bracket *b, bool flash)
+{
+	if (b->lo > 0 && flash && fit->flash && (double)b->lo_size >= USED * (double)fit->flash)
+		return true;
+	return b->lo > 0 ? same_widths(fit, b->lo, b->hi * (1 - 1e-9))
+			 : same_widths(fit, SMALLEST, b->hi * (1 - 1e-9));
+}
+
+/* The largest ratio up to `most` whose object with so many bits everywhere meets the budgets; 0: none. Within 3 %
+ * of the budget of flash, or such that one channel more anywhere would not fit. */
 static bool largest_ratio(az_fit *fit, double most, unsigned bits, bool compact, bool flash,
 	double *out, uint64_t *smallest)
 {
 	az_fit_point p;
-	double lo = 0, hi = most;
-	*out = 0;
-	if (!probe(fit, most, bits, compact, &p))
-		return false;
-	*smallest = AZ_MIN(*smallest, size_of(&p));
-	if (within(fit, &p, flash)) {
-		*out = most;
-		return true;
-	}
-	if (!probe(fit, SMALLEST, bits, compact, &p))
-		return false;
-	*smallest = AZ_MIN(*smallest, size_of(&p));
-	if (!within(fit, &p, flash))
-		return true;
-	lo = SMALLEST;
-	for (int i = 0; i < BISECTIONS; i++) {
-		double middle = (lo + hi) / 2;
-		if (!probe(fit, middle, bits, compact, &p))
+	bracket b = {0, most, 0, 0};
+	for (int i = 0; i < PROBES_MOST && !(i && near_enough(fit, &b, flash)); i++) {
+		double at = i ? guess(fit, &b, flash) : most;
+		/* Between two ratios that were tried there may be no other width. */
+		if (i && same_widths(fit, at, b.hi))
+			at = b.lo > 0 ? (b.lo + b.hi) / 2 : SMALLEST;
+		if (!probe(fit, at, bits, compact, &p))
 			return false;
-		if (within(fit, &p, flash))
-			lo = middle;
-		else
-			hi = middle;
+		*smallest = AZ_MIN(*smallest, size_of(&p));
+		if (within(fit, &p, flash)) {
+			b.lo = at;
+			b.lo_size = size_of(&p);
+			if (at == most)
+				break;
+		} else {
+			b.hi = at;
+			b.hi_size = size_of(&p);
+			if (b.lo == 0)
+				b.lo_size = b.hi_size - AZ_MIN(b.hi_size, p.weight_bytes);
+		}
+		if (b.lo == 0 && at <= SMALLEST)
+			break;
 	}
-	*out = lo;
+	*out = b.lo;
 	return true;
 }
 
@@ -100,36 +157,41 @@ static void print_tried(const az_fit *fit, const az_fit_point *p)
 {
 	if (!fit->job->ctx->progress)
 		return;
-	fprintf(stderr, "\r\033[Kwidth %.3f: %llu bytes, %.2f dB", p->ratio,
-		(unsigned long long)size_of(p), p->sqnr);
+	fprintf(stderr, "\r\033[Kwidth %.3f%s: %llu bytes", p->ratio, p->compact ? ", compact" : "",
+		(unsigned long long)size_of(p));
+	if (p->no_bits)
+		fprintf(stderr, " with the fewest bits, too many");
+	else
+		fprintf(stderr, ", %.2f dB", p->sqnr);
 	if (!isnan(p->top1))
 		fprintf(stderr, ", top-1 %.2f %%", p->top1);
 	fputc('\n', stderr);
 }
 
-/* Fills in the point and adds it to the list; one that fits nowhere is left out. */
+/* Fills in the point and adds it to the list; also one for which no bits are few enough. */
 static bool try_point(az_fit *fit, az_fit_point *point)
 {
-	bool too_small = false;
-	if (az_fit_journal_find(fit, point)) {
-		point->fits = within(fit, point, true);
-		az_vec_push(&fit->job->arena, &fit->points, *point);
-		return true;
+	bool known = az_fit_journal_find(fit, point);
+	if (!known) {
+		az_fit_journal_losses(fit, point->policy, &point->bits);
+		az_module *module = az_fit_network(fit, point, fit->flash, &point->no_bits);
+		if (!module && !point->no_bits)
+			return false;
+		if (point->no_bits)
+			point->text_bytes = point->bits.size_bytes;
+		bool ok = point->no_bits || (az_fit_measure(fit, module, point) &&
+						    az_fit_evaluate(fit, module, point));
+		if (module)
+			az_module_free(module);
+		if (!ok)
+			return false;
+		point->slower = fit->job->options.never_slower &&
+				point->measured > NEVER_SLOWER * fit->full.measured;
+		az_fit_journal_add(fit, point);
+		print_tried(fit, point);
 	}
-	az_fit_journal_losses(fit, point->policy, &point->bits);
-	az_module *module = az_fit_network(fit, point, fit->flash, &too_small);
-	if (!module)
-		return too_small;
-	bool ok = az_fit_measure(fit, module, point) && az_fit_evaluate(fit, module, point);
-	az_module_free(module);
-	if (!ok)
-		return false;
-	point->slower = fit->job->options.never_slower &&
-			point->measured > NEVER_SLOWER * fit->full.measured;
-	point->fits = within(fit, point, true) && !point->slower;
-	az_fit_journal_add(fit, point);
+	point->fits = within(fit, point, true) && !point->slower && !point->no_bits;
 	az_vec_push(&fit->job->arena, &fit->points, *point);
-	print_tried(fit, point);
 	return true;
 }
 
@@ -146,28 +208,66 @@ static uint32_t best_of(const az_fit *fit)
 	return best;
 }
 
-static bool try_uniform(az_fit *fit, double ratio, unsigned bits, bool compact)
+/* How a walk from wide to narrow goes on after the last point. */
+typedef struct walk {
+	uint32_t worse; /* in turn */
+	bool over;
+} walk;
+
+static void look_back(const az_fit *fit, walk *w)
 {
-	az_fit_point p = new_point(fit, ratio, compact);
+	uint32_t best = best_of(fit);
+	const az_fit_point *last = &fit->points.v[fit->points.count - 1];
+	if (!last->fits)
+		return;
+	w->worse = best + 1 == fit->points.count ? 0 : w->worse + 1;
+	w->over = w->worse == 2 || last->sqnr + HOPELESS < fit->points.v[best].sqnr;
+}
+
+static void assign_all(az_fit *fit, az_fit_point *p, unsigned bits)
+{
 	az_bit_layers layers;
 	az_bit_layers_of(fit->base, &fit->job->arena, &layers);
 	for (uint32_t i = 0; i < layers.count; i++)
-		az_assign(&p.bits, layers.op[i]->results[0]->name, bits);
-	p.policy = az_arena_printf(&fit->job->arena, "uniform %u", bits);
-	return try_point(fit, &p);
+		az_assign(&p->bits, layers.op[i]->results[0]->name, bits);
+}
+
+/* What was probed may be some bytes off when it is calibrated and rounded in earnest: then a little less. */
+static bool try_uniform(az_fit *fit, double ratio, unsigned bits, bool compact)
+{
+	for (int i = 0; i < 3; i++, ratio *= 0.99) {
+		az_fit_point p = new_point(fit, ratio, compact);
+		assign_all(fit, &p, bits);
+		p.policy = az_arena_printf(&fit->job->arena, "uniform %u", bits);
+		if (!try_point(fit, &p))
+			return false;
+		if (fit->points.v[fit->points.count - 1].fits)
+			break;
+	}
+	return true;
 }
 
 static bool search_uniform(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
-	const az_options *o = &fit->job->options;
-	unsigned least = o->least.set ? (unsigned)o->least.v : 2;
-	for (unsigned b = o->most.set ? (unsigned)o->most.v : 8; b >= least; b--) {
-		double ratio;
-		if (!largest_ratio(fit, most, b, compact, true, &ratio, smallest) ||
-			(ratio > 0 && !try_uniform(fit, ratio, b, compact)))
+	unsigned least = fewest(fit), widest = most_bits(fit);
+	/* Fewer bits than fit at full width could only lose. */
+	for (unsigned b = widest; b > least; b--) {
+		az_fit_point p;
+		if (!probe(fit, most, b, compact, &p))
 			return false;
-		if (ratio >= most)
-			break; /* fewer bits could only lose */
+		if (within(fit, &p, true))
+			least = b;
+	}
+	walk w = {0};
+	for (unsigned b = least; b <= widest && !w.over; b++) {
+		double ratio;
+		if (!largest_ratio(fit, most, b, compact, true, &ratio, smallest))
+			return false;
+		if (ratio <= 0)
+			break; /* more bits take more */
+		if (!try_uniform(fit, ratio, b, compact))
+			return false;
+		look_back(fit, &w);
 	}
 	return true;
 }
@@ -188,65 +288,132 @@ static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, doub
 	return count;
 }
 
+/* At another width it is first asked whether the fewest bits fit: narrowing well takes longer. */
+static bool try_width(az_fit *fit, double ratio, bool compact)
+{
+	az_fit_point p = new_point(fit, ratio, compact), least = p;
+	if (ratio != 1 && fit->flash) {
+		if (!probe(fit, ratio, p.least, compact, &least))
+			return false;
+		if (!within(fit, &least, true)) {
+			p.no_bits = true;
+			p.text_bytes = size_of(&least);
+			az_vec_push(&fit->job->arena, &fit->points, p);
+			return true;
+		}
+	}
+	return try_point(fit, &p);
+}
+
+/* Losses are those of single layers, rounded to nearest: what is best for them need not be best for all layers
+ * together, rounded well. Choices nearer to the same width everywhere compete with it: those with at least the
+ * mean of its bits, rounded down and up. */
+static bool try_even(az_fit *fit, uint32_t of)
+{
+	az_fit_point first = fit->points.v[of];
+	az_bit_layers layers;
+	double bits = 0, weights = 0;
+	unsigned fewest_given = AZ_BITS_MOST;
+	az_bit_layers_of(fit->base, &fit->job->arena, &layers);
+	for (uint32_t i = 0; i < layers.count; i++) {
+		unsigned b = az_assigned_bits(&first.bits, layers.op[i]->results[0]->name);
+		bits += (double)layers.weights[i] * b;
+		weights += (double)layers.weights[i];
+		fewest_given = AZ_MIN(fewest_given, b);
+	}
+	unsigned mean = (unsigned)(bits / fmax(weights, 1));
+	for (unsigned least = AZ_MAX(mean, fewest_given + 1); least <= mean + 1; least++) {
+		az_fit_point p = new_point(fit, first.ratio, first.compact);
+		p.least = least;
+		if (least > most_bits(fit) || !try_point(fit, &p))
+			return least > most_bits(fit);
+	}
+	return true;
+}
+
 static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
-	const az_options *o = &fit->job->options;
-	double ratio[8];
+	double ratio[8], r;
 	az_fit_point full;
 	if (!probe(fit, most, AZ_BITS_MOST, compact, &full))
 		return false;
-	uint32_t count = aligned_ratios(fit, &full, ratio), worse = 0, before = fit->points.count;
-	for (uint32_t i = 0; i < count && worse < 2; i++) {
-		az_fit_point p = new_point(fit, ratio[i], compact);
-		uint32_t had = fit->points.count;
-		if (!try_point(fit, &p))
+	uint32_t count = aligned_ratios(fit, &full, ratio), before = fit->points.count;
+	bool found = false;
+	walk w = {0};
+	for (uint32_t i = 0; i < count && !w.over; i++) {
+		uint32_t at = fit->points.count;
+		if (!try_width(fit, ratio[i], compact))
 			return false;
-		if (fit->points.count == had)
-			*smallest = AZ_MIN(*smallest, p.bits.size_bytes);
-		else
-			worse = best_of(fit) == had ? 0 : worse + 1;
+		look_back(fit, &w);
+		if (fit->points.v[at].fits && w.worse == 0 && !try_even(fit, at))
+			return false;
 	}
-	if (fit->points.count > before)
-		return true;
+	for (uint32_t i = before; i < fit->points.count; i++) {
+		found |= !fit->points.v[i].no_bits;
+		*smallest = AZ_MIN(*smallest, size_of(&fit->points.v[i]));
+	}
 	/* None of them: as wide as the fewest bits allow. */
-	double r;
-	unsigned least = o->least.set ? (unsigned)o->least.v : 2;
-	if (!largest_ratio(fit, most, least, compact, true, &r, smallest))
-		return false;
-	az_fit_point p = new_point(fit, r, compact);
-	return r <= 0 || try_point(fit, &p);
+	return found || (largest_ratio(fit, most, fewest(fit), compact, true, &r, smallest) &&
+				(r <= 0 || try_width(fit, r, compact)));
 }
 
-/* With the kernels of most speed, and with those of little code. */
+static bool search_with(az_fit *fit, double most, bool compact, uint64_t *smallest)
+{
+	const char *policy = fit->job->options.policy;
+	return policy && strcmp(policy, "uniform") == 0
+		       ? search_uniform(fit, most, compact, smallest)
+		       : search_policy(fit, most, compact, smallest);
+}
+
+/* With kernels of little code first. At the same width those of most speed leave less room for weights, so they
+ * are tried where the others did best; everywhere when none of those did or time counts. */
 static bool search_both(az_fit *fit, double most, uint64_t *smallest)
 {
 	const az_options *o = &fit->job->options;
-	bool uniform = o->policy && strcmp(o->policy, "uniform") == 0;
-	for (int compact = o->size; compact < (o->size || fit->flash ? 2 : 1); compact++) {
-		if (!(uniform ? search_uniform(fit, most, compact, smallest)
-			      : search_policy(fit, most, compact, smallest)))
-			return false;
+	if (!fit->flash || o->size)
+		return search_with(fit, most, o->size, smallest);
+	if (!search_with(fit, most, true, smallest))
+		return false;
+	uint32_t best = best_of(fit);
+	if (best == fit->points.count || o->never_slower)
+		return search_with(fit, most, false, smallest);
+	az_fit_point as = fit->points.v[best], fast;
+	if (strncmp(as.policy, "uniform", strlen("uniform")) != 0)
+		return try_width(fit, as.ratio, false);
+	unsigned bits = as.bits.list.v[0].bits;
+	return probe(fit, as.ratio, bits, false, &fast) &&
+	       (!within(fit, &fast, true) || try_uniform(fit, as.ratio, bits, false));
+}
+
+static bool search(az_fit *fit, uint64_t *smallest)
+{
+	fit->widest = 1;
+	if (within(fit, &fit->full, true) && most_bits(fit) == AZ_BITS_MOST &&
+		!fit->job->options.size) {
+		/* A search has nothing to gain. */
+		az_vec_push(&fit->job->arena, &fit->points, fit->full);
+		fit->points.v[0].fits = true;
+		return true;
 	}
-	return true;
+	if (!within(fit, &fit->full, false) &&
+		!largest_ratio(fit, 1, most_bits(fit), false, false, &fit->widest, smallest))
+		return false;
+	return fit->widest <= 0 || search_both(fit, fit->widest, smallest);
 }
 
 bool az_fit_search(az_fit *fit, az_fit_point **best, uint64_t *smallest)
 {
-	const az_options *o = &fit->job->options;
-	double most = 1;
 	*best = NULL;
 	*smallest = UINT64_MAX;
-	unsigned widest = o->most.set ? (unsigned)o->most.v : 8;
-	if (!within(fit, &fit->full, false) &&
-		!largest_ratio(fit, 1, widest, false, false, &most, smallest))
-		return false;
-	fit->widest = most;
-	if (most > 0 && !search_both(fit, most, smallest))
-		return false;
-	uint32_t at = best_of(fit);
+	/* Groups are found on a clone, for that splits constants. */
+	az_module *clone = az_module_clone(fit->base, true);
+	az_channels_make(clone, &fit->job->arena, &fit->channels);
+	bool ok = search(fit, smallest);
+	az_module_free(clone);
+	uint32_t at = ok ? best_of(fit) : fit->points.count;
 	if (at < fit->points.count) {
 		*best = &fit->points.v[at];
 		(*best)->chosen = true;
 	}
-	return true;
+	return ok;
 }
