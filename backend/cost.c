@@ -221,4 +221,5 @@ static bool measure(const az_cost_api *api, const az_module *module, az_arena *a
 	return ok;
 }
 
-const az_cost_api az_backend_cost = {.name = "object", .measure = measure};
+const az_cost_api az_backend_cost = {
+	.name = "object", .measure = measure, .arena_bytes = az_plan_arena_bytes};

@@ -70,6 +70,8 @@ struct az_cost_api {
 	/* The module must be placed. Reports. */
 	bool (*measure)(const az_cost_api *api, const az_module *module, az_arena *arena,
 		az_cost *out);
+	/* Bytes of a placed module's arena: no code is made. */
+	uint64_t (*arena_bytes)(const az_module *module);
 };
 
 /* Multiply-accumulates of one operation (convolutions and matrix products; 0 for others). */

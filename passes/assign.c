@@ -27,6 +27,26 @@ void az_assign(az_assignment *assignment, az_name layer, unsigned bits)
 	az_vec_push(assignment->arena, &assignment->list, ((az_assigned){layer, (uint8_t)bits}));
 }
 
+unsigned az_assigned_act_bits(const az_assignment *assignment, az_name value)
+{
+	for (uint32_t i = 0; assignment && i < assignment->acts.count; i++) {
+		if (assignment->acts.v[i].layer == value)
+			return assignment->acts.v[i].bits;
+	}
+	return 0;
+}
+
+void az_assign_act(az_assignment *assignment, az_name value, unsigned bits)
+{
+	for (uint32_t i = 0; i < assignment->acts.count; i++) {
+		if (assignment->acts.v[i].layer == value) {
+			assignment->acts.v[i].bits = (uint8_t)bits;
+			return;
+		}
+	}
+	az_vec_push(assignment->arena, &assignment->acts, ((az_assigned){value, (uint8_t)bits}));
+}
+
 const az_bit_loss *az_assigned_loss(const az_assignment *assignment, az_name layer)
 {
 	for (uint32_t i = 0; i < assignment->losses.count; i++) {
@@ -49,13 +69,13 @@ void az_bit_layers_of(az_module *module, az_arena *arena, az_bit_layers *out)
 	}
 }
 
-/* Those options of the running pass that insert-quantizers has as well. */
-static char *insert_text(az_pass_ctx *pass)
+/* A step with `own` options and those of the running pass that insert-quantizers has as well. */
+static char *step_text(az_pass_ctx *pass, const char *name, const char *own)
 {
 	const az_pass_desc *insert = az_pass_find("insert-quantizers");
 	az_text text = {.arena = &pass->scratch};
-	const char *between = "{";
-	az_text_add(&text, "insert-quantizers");
+	const char *between = *own ? "," : "{";
+	az_text_add(&text, "%s%s%s", name, *own ? "{" : "", own);
 	for (uint32_t i = 0; i < pass->step->option_count; i++) {
 		const az_pipeline_option *o = &pass->step->option[i];
 		for (const az_option_desc *d = insert->options; d->name; d++) {
@@ -70,8 +90,10 @@ static char *insert_text(az_pass_ctx *pass)
 	return text.v;
 }
 
-static bool run_trial(az_pass_ctx *pass, az_assignment *bits, const char *tail, az_module *clone)
+static bool run_trial(az_pass_ctx *pass, az_assignment *bits, const char *text, az_module *clone)
 {
+	if (!bits->acts.count && pass->env->assigned)
+		bits->acts = pass->env->assigned->acts;
 	az_pass_env env = {.exec = pass->env->exec,
 		.calib = pass->env->calib,
 		.cost = pass->env->cost,
@@ -79,24 +101,46 @@ static bool run_trial(az_pass_ctx *pass, az_assignment *bits, const char *tail, 
 		.backend = pass->env->backend,
 		.backend_data = pass->env->backend_data,
 		.assigned = bits};
-	const char *text = az_arena_printf(&pass->scratch, "%s%s%s", insert_text(pass),
-		*tail ? "," : "", tail);
 	az_pipeline pipeline;
 	return az_parse_pipeline(pass->ctx, &pass->scratch, "pipeline", text, &pipeline) &&
 	       az_pipeline_run(clone, &pipeline, &env);
 }
 
-az_module *az_trial(az_pass_ctx *pass, az_assignment *bits, const char *tail)
+static az_module *try_text(az_pass_ctx *pass, az_assignment *bits, const char *text)
 {
 	az_module *clone = az_module_clone(pass->module, true);
 	AZ_GUARD(pass->ctx, {
 		az_module_free(clone);
 		return NULL;
 	});
-	bool ok = run_trial(pass, bits, tail, clone);
+	bool ok = run_trial(pass, bits, text, clone);
 	AZ_UNGUARD(pass->ctx);
 	if (ok)
 		return clone;
 	az_module_free(clone);
 	return NULL;
+}
+
+az_module *az_trial(az_pass_ctx *pass, az_assignment *bits, const char *tail)
+{
+	return try_text(pass, bits,
+		az_arena_printf(&pass->scratch, "%s%s%s", step_text(pass, "insert-quantizers", ""),
+			*tail ? "," : "", tail));
+}
+
+az_module *az_trial_calibrated(az_pass_ctx *pass, az_assignment *bits, const char *tail,
+	int64_t samples)
+{
+	const char *own = az_arena_printf(&pass->scratch, "samples=%lld", (long long)samples);
+	return try_text(pass, bits,
+		az_arena_printf(&pass->scratch, "%s,%s%s%s", step_text(pass, "calibrate", own),
+			step_text(pass, "insert-quantizers", ""), *tail ? "," : "", tail));
+}
+
+const char *az_trial_to_placed(az_pass_ctx *pass, bool compact, bool packed)
+{
+	return az_arena_printf(&pass->scratch,
+		"fold-quantizers,widen-activations%s,select-kernels%s,pack-weights,"
+		"reorder-operations,plan-memory",
+		packed ? ",pack-activations" : "", compact ? "{size}" : "");
 }

@@ -24,6 +24,9 @@ typedef struct az_assigned {
 typedef struct az_assignment {
 	az_arena *arena;
 	AZ_VEC(az_assigned) list;
+	AZ_VEC(az_assigned)
+	acts;            /* bits of values, by name; those of others are as the options say */
+	bool acts_known; /* assign-activations has nothing to choose */
 	AZ_VEC(az_bit_loss) losses; /* known ones are not measured again */
 	/* Told of every loss that was measured; may be NULL. */
 	void (*measured)(void *data, const az_bit_loss *loss);
@@ -32,12 +35,18 @@ typedef struct az_assignment {
 	 * smallest one there is. */
 	uint64_t size_bytes;
 	bool too_small;
+	uint64_t
+		arena_bytes; /* after assign-activations: of the choice, or the smallest there is */
+	bool too_small_arena;
 	uint32_t emitted; /* objects that were made to find out */
 } az_assignment;
 
 /* Bits of the layer with that result; 0: not assigned. `assignment` may be NULL. */
 unsigned az_assigned_bits(const az_assignment *assignment, az_name layer);
 void az_assign(az_assignment *assignment, az_name layer, unsigned bits);
+/* The same of activations. */
+unsigned az_assigned_act_bits(const az_assignment *assignment, az_name value);
+void az_assign_act(az_assignment *assignment, az_name value, unsigned bits);
 const az_bit_loss *az_assigned_loss(const az_assignment *assignment, az_name layer);
 
 /* The layers whose weights get bits, in order. */
@@ -54,7 +63,22 @@ bool az_bit_losses(az_pass_ctx *pass, const az_bit_layers *layers, const char *p
 	int64_t samples) AZ_NODISCARD;
 
 /* A clone of the running pass's module with these bits, quantized with the pass's own options and then
- * taken through `tail` (pipeline text, "" for none). Freed by the caller; NULL after reporting. */
+ * taken through `tail` (pipeline text, "" for none). Activations that `bits` does not know have the bits of
+ * env->assigned. Freed by the caller; NULL after reporting. */
 az_module *az_trial(az_pass_ctx *pass, az_assignment *bits, const char *tail);
+/* The same, calibrated anew before with so many samples: ranges suit the bits. */
+az_module *az_trial_calibrated(az_pass_ctx *pass, az_assignment *bits, const char *tail,
+	int64_t samples);
+/* What stands behind the folded network on the way to a placed one, for `tail`. */
+const char *az_trial_to_placed(az_pass_ctx *pass, bool compact, bool packed);
+
+/* Measures errors of the first output over calibration samples, in parts of the float network's energy. Lives in
+ * the running pass's scratch. */
+typedef struct az_error_meter az_error_meter;
+az_error_meter *az_error_meter_open(az_pass_ctx *pass, int64_t samples);
+/* The module goes whatever happens; NULL fails. */
+bool az_error_measure(az_error_meter *meter, az_module *module, double *error) AZ_NODISCARD;
+/* Enters a loss among the known ones and tells of it; fewer bits never lose less. */
+void az_note_loss(az_pass_ctx *pass, az_bit_loss *loss);
 
 #endif

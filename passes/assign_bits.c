@@ -19,9 +19,6 @@
 
 #define CORRECTIONS 8
 
-static const char to_placed[] = "fold-quantizers,widen-activations,select-kernels%s,pack-weights,"
-				"reorder-operations,plan-memory";
-
 typedef struct search {
 	az_pass_ctx *pass;
 	az_bit_layers layers;
@@ -78,8 +75,8 @@ static bool measure(search *s, const uint8_t *bits, uint64_t *size)
 	az_assignment trial = {.arena = &pass->scratch};
 	to_assignment(s, bits, &trial);
 	az_ctx_progress(pass->ctx, "assign-bits: objects", ++pass->env->assigned->emitted, 0);
-	const char *tail = az_arena_printf(&pass->scratch, to_placed,
-		az_pass_flag(pass, "size") ? "{size}" : "");
+	const char *tail = az_trial_to_placed(pass, az_pass_flag(pass, "size"),
+		pass->env->assigned->acts.count > 0);
 	az_module *module = az_trial(pass, &trial, tail);
 	bool ok = module && measure_once(s, module, size);
 	az_arena_reset(&pass->scratch, mark);

@@ -18,7 +18,7 @@
 #include "passes/insert.h"
 #include "passes/observe.h"
 
-typedef struct measuring {
+typedef struct az_error_meter {
 	az_pass_ctx *pass;
 	const az_bit_layers *layers;
 	int64_t samples;
@@ -128,6 +128,24 @@ static void make_monotone(az_bit_loss *l)
 		l->loss[b] = fmax(l->loss[b], l->loss[b + 1]);
 }
 
+void az_note_loss(az_pass_ctx *pass, az_bit_loss *loss)
+{
+	make_monotone(loss);
+	note_loss(pass, loss);
+}
+
+az_error_meter *az_error_meter_open(az_pass_ctx *pass, int64_t samples)
+{
+	az_error_meter *m = az_new(&pass->scratch, az_error_meter);
+	*m = (az_error_meter){.pass = pass, .samples = AZ_MAX(samples, 1)};
+	return open_measuring(m) ? m : NULL;
+}
+
+bool az_error_measure(az_error_meter *meter, az_module *module, double *error)
+{
+	return module && run_once(meter, module, error);
+}
+
 /* --- Sensitivity -------------------------------------------------------------------------------- */
 
 /* Layer `which` with so many bits, all others with 8. */
@@ -163,8 +181,7 @@ static bool by_sensitivity(measuring *m)
 			l.loss[b] = fmax(l.loss[b] - floor_error, 0);
 			az_arena_reset(&pass->scratch, mark);
 		}
-		make_monotone(&l);
-		note_loss(pass, &l);
+		az_note_loss(pass, &l);
 	}
 	az_ctx_progress(pass->ctx, "assign-bits: sensitivity", total, total);
 	return true;
@@ -247,8 +264,7 @@ static bool by_hessian(measuring *m)
 		}
 		for (unsigned b = 1; b < AZ_BITS_MOST; b++)
 			l.loss[b] = curvature * rounding_error(op, b, &pass->scratch);
-		make_monotone(&l);
-		note_loss(pass, &l);
+		az_note_loss(pass, &l);
 	}
 	az_ctx_progress(pass->ctx, "assign-bits: curvature", m->layers->count, m->layers->count);
 	return true;

@@ -244,6 +244,13 @@ static az_precision decide_act(az_precisions *p, const az_op *op, bool edge)
 		init.elem.bits = (uint8_t)p->edges;
 		init.by_sign = p->edges == 1;
 	}
+	unsigned assigned =
+		op ? az_assigned_act_bits(p->pass->env->assigned, op->results[0]->name) : 0;
+	if (assigned && !init.is_float) {
+		init.given = true;
+		init.elem.bits = (uint8_t)assigned;
+		init.by_sign = false;
+	}
 	return decide(p, op, false, init);
 }
 
