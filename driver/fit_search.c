@@ -5,7 +5,8 @@
  * about sqrt(b / b0): those are the ratios that are tried, from the widest downwards, until two in turn are worse
  * than the best or one is hopeless. The uniform policy has no bits to vary between layers: for every number of
  * bits it finds the largest ratio that fits, over emitted objects, from the most bits that fit at full width
- * upwards. Budgets of RAM and work bind through the ratio alone: the largest that meets them is where the walk
+ * upwards. Under a budget of RAM activations get fewer bits (assign-activations); the walk begins at the largest ratio
+ * where the fewest do. Budgets of work bind through the ratio alone: the largest that meets them is where the walk
  * begins. Both walks are made with compact kernels first, then with the fast ones. */
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #define SAME         0.02 /* ratios nearer than that are one */
 #define USED         0.97 /* of a budget of bytes: that is close enough */
 #define AIM          0.985
+#define RETRIES      3
 #define HOPELESS     6    /* dB below the best */
 #define NEVER_SLOWER 1.02 /* of the time with 8 bits; clocks are not steadier */
 
@@ -168,23 +170,39 @@ static void print_tried(const az_fit *fit, const az_fit_point *p)
 	fputc('\n', stderr);
 }
 
+/* Makes the network under this budget of flash, measures and runs it. Bits are assigned before weights are rounded,
+ * and kernels may depend on their values: *over is what the object takes beyond the budget. */
+static bool make_point(az_fit *fit, az_fit_point *point, uint64_t flash, uint64_t *over)
+{
+	*over = 0;
+	az_fit_journal_losses(fit, point->policy, &point->bits);
+	az_module *module = az_fit_network(fit, point, flash, &point->no_bits);
+	if (!module) {
+		point->text_bytes = point->bits.size_bytes;
+		return point->no_bits;
+	}
+	bool ok = az_fit_measure(fit, module, point);
+	if (ok && fit->flash && size_of(point) > fit->flash)
+		*over = size_of(point) - fit->flash;
+	ok = ok && az_fit_evaluate(fit, module, point);
+	az_module_free(module);
+	return ok;
+}
+
 /* Fills in the point and adds it to the list; also one for which no bits are few enough. */
 static bool try_point(az_fit *fit, az_fit_point *point)
 {
-	bool known = az_fit_journal_find(fit, point);
-	if (!known) {
-		az_fit_journal_losses(fit, point->policy, &point->bits);
-		az_module *module = az_fit_network(fit, point, fit->flash, &point->no_bits);
-		if (!module && !point->no_bits)
-			return false;
-		if (point->no_bits)
-			point->text_bytes = point->bits.size_bytes;
-		bool ok = point->no_bits || (az_fit_measure(fit, module, point) &&
-						    az_fit_evaluate(fit, module, point));
-		if (module)
-			az_module_free(module);
-		if (!ok)
-			return false;
+	if (!az_fit_journal_find(fit, point)) {
+		const az_fit_point asked = *point;
+		uint64_t over, less = 0;
+		for (int i = 0; i < RETRIES; i++) {
+			*point = asked;
+			if (!make_point(fit, point, fit->flash - less, &over))
+				return false;
+			less += over;
+			if (!over || asked.bits.list.count || less >= fit->flash)
+				break;
+		}
 		point->slower = fit->job->options.never_slower &&
 				point->measured > NEVER_SLOWER * fit->full.measured;
 		az_fit_journal_add(fit, point);
@@ -272,18 +290,39 @@ static bool search_uniform(az_fit *fit, double most, bool compact, uint64_t *sma
 	return true;
 }
 
-/* Where b bits everywhere would meet the budget, roughly; `full` has 8 bits and the largest ratio. */
+#define RATIOS_MOST 16
+
+/* Enters a ratio among those before, from the largest down, unless there is one like it. */
+static void add_ratio(double *ratio, uint32_t *count, double r)
+{
+	uint32_t at = *count;
+	if (r <= SMALLEST || at == RATIOS_MOST)
+		return;
+	while (at > 0 && ratio[at - 1] < r)
+		at--;
+	if ((at > 0 && ratio[at - 1] - r < SAME) || (at < *count && r - ratio[at] < SAME))
+		return;
+	memmove(ratio + at + 1, ratio + at, (*count - at) * sizeof *ratio);
+	ratio[at] = r;
+	++*count;
+}
+
+/* Where b bits everywhere would meet the budget, roughly; `full` has 8 bits of weights and the largest ratio.
+ * Activations take as much less as there are fewer channels. */
 static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, double *ratio)
 {
 	static const unsigned widths[] = {8, 6, 5, 4, 3, 2};
 	uint64_t weights = full->weight_bytes, rest = size_of(full) - weights;
 	uint32_t count = 0;
-	ratio[count++] = full->ratio;
-	for (size_t i = AZ_COUNT(widths); fit->flash > rest && i-- > 0;) {
-		double room = (double)(fit->flash - rest) / (double)AZ_MAX(weights, 1);
-		double r = full->ratio * sqrt(room * 8 / widths[i]);
-		if (r < ratio[count - 1] - SAME && r > SMALLEST)
-			ratio[count++] = r;
+	add_ratio(ratio, &count, full->ratio);
+	for (size_t i = 0; i < AZ_COUNT(widths); i++) {
+		double room = ((double)fit->flash - (double)rest) / (double)AZ_MAX(weights, 1);
+		double r = fit->flash > rest ? full->ratio * sqrt(room * 8 / widths[i]) : 0;
+		double space = (double)fit->ram / (double)AZ_MAX(fit->full.arena_bytes, 1);
+		if (r < full->ratio)
+			add_ratio(ratio, &count, r);
+		if (widths[i] > 3 && space * 8 / widths[i] < full->ratio)
+			add_ratio(ratio, &count, space * 8 / widths[i]);
 	}
 	return count;
 }
@@ -333,7 +372,7 @@ static bool try_even(az_fit *fit, uint32_t of)
 
 static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
-	double ratio[8], r;
+	double ratio[RATIOS_MOST], r;
 	az_fit_point full;
 	if (!probe(fit, most, AZ_BITS_MOST, compact, &full))
 		return false;

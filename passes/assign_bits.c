@@ -7,7 +7,8 @@
  * What each layer loses at each width comes from the policy (bit_loss.c); the choice that loses least is an
  * exact multiple-choice knapsack over packed weight bytes. Code and other constants depend on the widths as
  * well, so the object is emitted and measured, the room for weights corrected, and the choice made again;
- * what room is left is then filled layer by layer, each step emitted. uniform: the same width for all.
+ * what room is left is then filled layer by layer, each step emitted, until at least 97 % are used or no single bit
+ * more fits. uniform: the same width for all.
  *
  * Requires: stage canonical, calibrate, env->cost, env->backend, env->assigned. Guarantees: the size fits, or
  * the pass fails with the smallest size there is. Terminates: the room shrinks with every correction, and
@@ -18,6 +19,7 @@
 #include "passes/knapsack.h"
 
 #define CORRECTIONS 8
+#define USED        0.97 /* of the budget: raises that look too large are not emitted above it */
 
 typedef struct search {
 	az_pass_ctx *pass;
@@ -179,9 +181,12 @@ static bool choose_by_loss(search *s)
 	return measure_uniform(s, s->least);
 }
 
-/* The raise that gains most per byte among those that may fit and were not tried; count: none. */
+/* The raise that gains most per byte among those that may fit and were not tried; count: none. Weights alone tell
+ * whether it may while the budget is nearly used; else it is emitted to find out, for code of more bits may be
+ * shorter. */
 static uint32_t best_raise(const search *s, const uint8_t *tried)
 {
+	bool nearly = (double)s->size >= USED * (double)s->flash;
 	uint32_t best = s->layers.count;
 	double most = -1;
 	for (uint32_t i = 0; i < s->layers.count; i++) {
@@ -190,7 +195,7 @@ static uint32_t best_raise(const search *s, const uint8_t *tried)
 		uint64_t more = packed(s, i, s->bits[i] + 1u) - packed(s, i, s->bits[i]);
 		double gain = (loss_at(s, i, s->bits[i]) - loss_at(s, i, s->bits[i] + 1u)) /
 			      (double)(more + 1);
-		if (s->size + more <= s->flash && gain > most) {
+		if ((!nearly || s->size + more <= s->flash) && gain > most) {
 			most = gain;
 			best = i;
 		}
