@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What ctest runs. Adding a test is adding a file, nothing is listed here:
-#   tests/unit/test_NAME.c   a CUnit suite, entered by `void test_NAME(void)`; all in one executable
+#   tests/unit/test_NAME.c   a CUnit suite, entered by `void test_NAME(void)`; all in one executable, run as the
+#                            test `unit`, but `unit.NAME` when it runs compiled networks
 #   tests/KIND/run.sh        one test KIND; tests/KIND/run_PART.sh one test KIND.PART
 #   tests/fuzz/fuzz_NAME.c   a libFuzzer target, built with AZ_FUZZ
 # Scripts run in the source folder with ADZE (the command), BUILD (the build folder) and CC set; they
@@ -20,7 +21,24 @@ if(unit_tests AND cunit_FOUND)
   add_executable(unit_tests tests/unit/main.c tests/unit/widths.c tests/unit/widths_cases.c ${unit_tests})
   target_compile_options(unit_tests PRIVATE ${AZ_WARNINGS})
   target_link_libraries(unit_tests PRIVATE ${AZ_LIBRARIES} PkgConfig::cunit)
-  add_test(NAME unit COMMAND unit_tests WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  # Suites that run compiled networks take long: each is a test of its own, so that they run side by side.
+  set(short "")
+  foreach(source ${unit_tests})
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    file(STRINGS ${source} compiles REGEX "az_backend_jit|jit_kit[.]h")
+    if(compiles)
+      add_test(NAME unit.${name} COMMAND unit_tests ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+      set_tests_properties(unit.${name} PROPERTIES COST 100)
+      list(APPEND long unit.${name})
+    else()
+      list(APPEND short ${name})
+    endif()
+  endforeach()
+  add_test(NAME unit COMMAND unit_tests ${short} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  # The sanitizer's marks in memory that LLVM takes and gives back cost more than the tests do.
+  set_tests_properties(unit ${long} PROPERTIES ENVIRONMENT
+    "ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=4:max_malloc_fill_size=0")
 endif()
 
 # Runs the operator tests of ONNX: tests/operators/run.sh.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs the unit suites: all, or those named on the command line. Exits with 1 when an assertion
- * failed, 2 when the frame itself did. */
+ * Runs the unit suites: all, or those named on the command line, by their name or their file's (test_NAME.c).
+ * Exits with 1 when an assertion failed, 2 when the frame itself did. */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "tests/unit/unit.h"
 
@@ -18,12 +18,13 @@
 static char folder[] = "/tmp/adze-unit-XXXXXX";
 static char **wanted;
 static int wanted_count;
+static const char *file_name; /* of the suites that are being entered */
 
 void unit_suite(const char *name, const unit_case *cases, size_t count)
 {
 	bool run = wanted_count == 0;
 	for (int i = 0; i < wanted_count; i++)
-		run |= strcmp(wanted[i], name) == 0;
+		run |= strcmp(wanted[i], name) == 0 || strcmp(wanted[i], file_name) == 0;
 	if (!run)
 		return;
 	CU_pSuite suite = CU_add_suite(name, NULL, NULL);
@@ -53,6 +54,17 @@ void unit_every_allocation_fails(bool (*work)(az_ctx *ctx))
 		az_ctx_free(ctx);
 	}
 	CU_ASSERT_TRUE(enough);
+}
+
+bool unit_takes(uint32_t i)
+{
+#ifdef __SANITIZE_ADDRESS__
+	enum { SHARE = 3 };
+#else
+	enum { SHARE = 1 };
+#endif
+	const char *all = getenv("AZ_LONG");
+	return (all && *all) || (i * UINT32_C(2654435761) >> 16) % SHARE == 0;
 }
 
 const char *unit_message(az_ctx *ctx, unsigned n)
@@ -96,7 +108,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "unit_tests: cannot start\n");
 		return 2;
 	}
-#define SUITE(name) test_##name();
+#define SUITE(name)                                                                                \
+	file_name = #name;                                                                         \
+	test_##name();
 #include "tests/suites.def"
 #undef SUITE
 	CU_basic_set_mode(CU_BRM_NORMAL);

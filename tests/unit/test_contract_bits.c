@@ -137,8 +137,12 @@ static void few_bits(void)
 {
 	const char *all = getenv("AZ_LONG");
 	uint32_t count = all && *all ? 600 : 48;
+	uint32_t tried = 0;
 	taken = 0;
 	for (uint32_t i = 0; i < count; i++) {
+		if (!unit_takes(i))
+			continue;
+		tried++;
 		seed = (uint64_t)i * 7919 + 17;
 		net n = {.ctx = az_ctx_new()};
 		n.module = az_module_new(n.ctx, "case");
@@ -164,7 +168,7 @@ static void few_bits(void)
 		az_ctx_free(n.ctx);
 	}
 	/* Most are what the kernel is for. */
-	CU_ASSERT_TRUE(taken * 3 > count);
+	CU_ASSERT_TRUE(taken * 3 > tried);
 }
 
 /* --- Bounds ------------------------------------------------------------------------------------------- */

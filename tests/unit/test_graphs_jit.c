@@ -449,9 +449,14 @@ static void run_graphs(void)
 		CU_ASSERT_TRUE(one_graph((uint32_t)strtoul(only, NULL, 10), true));
 		return;
 	}
-	for (uint32_t i = 0; i < (all && *all ? 1000 : 60); i++)
+	uint32_t tried = 0;
+	for (uint32_t i = 0; i < (all && *all ? 1000 : 60); i++) {
+		if (!unit_takes(i))
+			continue;
 		CU_ASSERT_TRUE(one_graph(i, false));
-	CU_ASSERT_TRUE(in_rows > 20);
+		tried++;
+	}
+	CU_ASSERT_TRUE(in_rows * 3 > tried);
 }
 
 void test_graphs_jit(void)

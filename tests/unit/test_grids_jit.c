@@ -6,13 +6,21 @@
  * channel, codebooks, scales by group. */
 #include "tests/unit/jit_kit.h"
 
-/* Bipolar, i2 to i8, u1 to u8. */
-static az_elem weight_elem(uint32_t i)
+/* Bipolar, i2 to i8, u1 to u8, the next after every round of the families. */
+static az_elem weight_elem(net *n, uint32_t first, uint32_t i)
 {
-	i %= 16;
+	i = first + i / AZ_COUNT(families) % (16 - first);
+	has(n, i);
 	if (i == 0)
 		return AZ_ELEM(BIPOLAR, 1);
 	return i < 8 ? AZ_ELEM(INT, (uint8_t)(i + 1)) : AZ_ELEM(UINT, (uint8_t)(i - 7));
+}
+
+static bool maybe(net *n, int64_t once_in)
+{
+	bool yes = pick(1, once_in) == 1;
+	has(n, yes);
+	return yes;
 }
 
 static az_value *random_const(net *n, const char *name, az_elem elem, uint32_t rank,
@@ -84,6 +92,7 @@ static dims pick_product(void)
 
 static dims pick_layer(net *n, uint32_t i)
 {
+	has(n, i % 3);
 	return i % 3 == 2 ? pick_product() : pick_conv(n, i % 3 == 1);
 }
 
@@ -98,18 +107,21 @@ static az_value *stored(net *n, const dims *d, az_elem elem, bool table, az_elem
 	return make(n, AZ_OP_lookup, 2, args, NULL, AZ_ELEM_NONE);
 }
 
-static int64_t shape_of_scales(const dims *d, int64_t *group, uint32_t *rank, int64_t *shape)
+static const int64_t groups[] = {1, 3, 4, 8, 16, 24, 32, 64};
+
+static int64_t shape_of_scales(net *n, const dims *d, int64_t *group, uint32_t *rank,
+	int64_t *shape)
 {
 	*group = 0;
 	*rank = 1;
 	shape[0] = 1;
-	int64_t kind = pick(0, 2);
+	int64_t kind = pick(0, 2), which = pick(0, 7);
+	has(n, kind == 2 ? 2 + (uint32_t)which / 2 : (uint32_t)kind);
 	if (kind == 1)
 		shape[0] = d->out;
 	if (kind != 2)
 		return d->product ? 1 : 0;
-	static const int64_t groups[] = {1, 3, 8, 16, 24, 32, 64};
-	*group = groups[pick(0, 6)];
+	*group = groups[which];
 	*rank = d->rank;
 	memcpy(shape, d->w, sizeof d->w);
 	uint32_t at = d->product ? 0 : d->rank - 1;
@@ -120,17 +132,18 @@ static int64_t shape_of_scales(const dims *d, int64_t *group, uint32_t *rank, in
 /* x times dequantized weights. */
 static bool wide_case(net *n, uint32_t i)
 {
-	az_elem elem = weight_elem(i * 7 + 3);
+	az_elem elem = weight_elem(n, 0, i);
 	dims d = pick_layer(n, i);
-	bool table = pick(0, 3) == 0, bias = pick(0, 1);
+	bool table = maybe(n, 4), bias = maybe(n, 2);
 	int64_t shape[4];
 	uint32_t rank;
 	az_attrs attrs;
 	az_attrs_init(AZ_OP_dequantize, &attrs);
-	attrs.dequantize.axis = shape_of_scales(&d, &attrs.dequantize.group, &rank, shape);
+	attrs.dequantize.axis = shape_of_scales(n, &d, &attrs.dequantize.group, &rank, shape);
 	az_value *q = stored(n, &d, elem, table, pick(0, 1) ? AZ_I8 : AZ_I16);
 	az_value *args[3] = {q, random_const(n, "s", AZ_F32, rank, shape, 0.1), NULL};
 	bool zero = !table && elem.kind != AZ_KIND_BIPOLAR && pick(0, 1);
+	has(n, zero);
 	if (zero)
 		args[2] = random_const(n, "z", elem, rank, shape, 1);
 	az_value *w = make(n, AZ_OP_dequantize, 2 + zero, args, &attrs, AZ_F32);
@@ -140,16 +153,21 @@ static bool wide_case(net *n, uint32_t i)
 	return w && follow(n, make(n, d.code, 2 + bias, in, &d.attrs, AZ_F32));
 }
 
-static az_elem act_elem(void)
+static az_elem act_elem(net *n)
 {
-	static const az_elem some[] = {{AZ_KIND_UINT, 8}, {AZ_KIND_INT, 8}, {AZ_KIND_UINT, 8},
-		{AZ_KIND_INT, 16}, {AZ_KIND_UINT, 16}};
-	return some[pick(0, 4)];
+	static const az_elem some[] = {
+		{AZ_KIND_UINT, 8}, {AZ_KIND_INT, 8}, {AZ_KIND_INT, 16}, {AZ_KIND_UINT, 16}};
+	uint32_t which = (uint32_t)pick(0, 4) % 4;
+	has(n, which);
+	return some[which];
 }
 
-static void set_zero(net *n, dims *d, int64_t zero)
+/* Perhaps a zero point of the activations. */
+static void maybe_zero(net *n, dims *d, az_elem x)
 {
-	int64_t list[2] = {zero, 0};
+	int64_t list[2] = {pick(az_elem_min(x), az_elem_max(x)), 0};
+	if (!maybe(n, 2))
+		return;
 	if (d->product)
 		d->attrs.matmul.zero = ints(n, 2, list);
 	else
@@ -159,14 +177,13 @@ static void set_zero(net *n, dims *d, int64_t zero)
 /* Integer activations and a zero point of the weights for each output channel. */
 static bool zeros_case(net *n, uint32_t i)
 {
-	az_elem elem = weight_elem(1 + i * 7 % 15), x = act_elem();
+	az_elem elem = weight_elem(n, 1, i), x = act_elem(n);
 	dims d = pick_layer(n, i);
-	az_elem acc = pick(0, 5) ? AZ_I32 : AZ_I64;
-	if (pick(0, 1))
-		set_zero(n, &d, pick(az_elem_min(x), az_elem_max(x)));
+	az_elem acc = maybe(n, 6) ? AZ_I64 : AZ_I32;
+	maybe_zero(n, &d, x);
 	az_value *in[4] = {input(n, x, d.rank, d.x, 2), random_const(n, "w", elem, d.rank, d.w, 1),
 		NULL, random_const(n, "z", elem, 1, &d.out, 1)};
-	if (pick(0, 1))
+	if (maybe(n, 2))
 		in[2] = random_const(n, "b", acc, 1, &d.out, 1);
 	return follow(n, make(n, d.code, 4, in, &d.attrs, acc));
 }
@@ -175,13 +192,12 @@ static bool zeros_case(net *n, uint32_t i)
  * channel, codebooks, scales by group. */
 static bool book_case(net *n, uint32_t i)
 {
-	az_elem elem = weight_elem(i * 7 + 3), x = act_elem();
+	az_elem elem = weight_elem(n, 0, i), x = act_elem(n);
 	dims d = pick_layer(n, i);
-	if (pick(0, 1))
-		set_zero(n, &d, pick(az_elem_min(x), az_elem_max(x)));
+	maybe_zero(n, &d, x);
 	az_value *w = stored(n, &d, elem, true, x.bits == 16 ? AZ_I16 : AZ_I8);
 	az_value *in[3] = {input(n, x, d.rank, d.x, 2), w, NULL};
-	bool bias = pick(0, 1);
+	bool bias = maybe(n, 2);
 	if (bias)
 		in[2] = random_const(n, "b", AZ_I32, 1, &d.out, 1);
 	return follow(n, make(n, d.code, 2 + bias, in, &d.attrs, AZ_I32));
@@ -190,10 +206,11 @@ static bool book_case(net *n, uint32_t i)
 /* Integer activations, sums of groups with a scale each. */
 static bool scaled_case(net *n, uint32_t i)
 {
-	static const int64_t groups[] = {1, 3, 4, 8, 16, 24, 32, 64};
-	az_elem elem = weight_elem(i * 7 + 3), x = act_elem();
+	az_elem elem = weight_elem(n, 0, i), x = act_elem(n);
 	dims d = pick_layer(n, i);
-	int64_t group = groups[pick(0, 7)], shape[4];
+	uint32_t which = (uint32_t)pick(0, 7);
+	int64_t group = groups[which], shape[4];
+	has(n, which / 2);
 	uint32_t at = d.product ? 0 : d.rank - 1;
 	memcpy(shape, d.w, sizeof shape);
 	shape[at] = (shape[at] + group - 1) / group;
@@ -201,15 +218,15 @@ static bool scaled_case(net *n, uint32_t i)
 		d.attrs.matmul.group = group;
 	else
 		d.attrs.conv.group = group;
-	if (pick(0, 1))
-		set_zero(n, &d, pick(az_elem_min(x), az_elem_max(x)));
-	bool table = pick(0, 4) == 0;
+	maybe_zero(n, &d, x);
+	bool table = maybe(n, 5);
 	bool zeros = !table && elem.kind != AZ_KIND_BIPOLAR && pick(0, 1);
+	has(n, zeros);
 	az_value *in[5] = {input(n, x, d.rank, d.x, 2),
 		stored(n, &d, elem, table, x.bits == 16 ? AZ_I16 : AZ_I8), NULL,
 		zeros ? random_const(n, "z", elem, d.rank, shape, 1) : NULL,
 		random_const(n, "s", AZ_F32, d.rank, shape, 0.1)};
-	if (pick(0, 1))
+	if (maybe(n, 2))
 		in[2] = random_const(n, "b", AZ_F32, 1, &d.out, 3);
 	return follow(n, make(n, d.code, 5, in, &d.attrs, AZ_F32));
 }

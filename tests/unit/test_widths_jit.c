@@ -138,6 +138,8 @@ static void run_widths(void)
 	uint32_t *numbers;
 	uint32_t count = widths_list(&list->arena, all && *all, WIDTHS_OPS, &numbers);
 	for (uint32_t i = 0; i < count; i++) {
+		if (!unit_takes(i))
+			continue;
 		az_ctx *ctx = az_ctx_new();
 		CU_ASSERT_TRUE(same_case(ctx, numbers[i], &families[i % AZ_COUNT(families)]));
 		az_ctx_free(ctx);

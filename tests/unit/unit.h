@@ -14,6 +14,7 @@
 #include <CUnit/CUnit.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/ctx.h"
 
@@ -32,6 +33,10 @@ void unit_suite(const char *name, const unit_case *cases, size_t count);
  * until it needs no more allocations than that. Every failed run must return false with exactly
  * "out of memory" reported, and the first run that has enough must return true. */
 void unit_every_allocation_fails(bool (*work)(az_ctx *ctx));
+
+/* Whether to take case i of many random ones: yes, but under the sanitizers one of three. They look at the
+ * compiler, which goes the same ways for most, not at what it makes. AZ_LONG: every one. */
+bool unit_takes(uint32_t i);
 
 /* The text of the nth message of a context without handler, laid out as text; "" when there is
  * none. Lives as long as the context. */
