@@ -19,7 +19,7 @@
 #include "backend/kernel.h"
 
 /* Entries of the tile: rows x columns of output pixels, vectors of output channels, granules per
- * iteration, lanes of a vector, sums of activations needed (0 or 1), what is proven (AZ_PROVEN_). */
+ * iteration, lanes of a vector, sums of activations (AZ_SUMS_), what is proven (AZ_PROVEN_). */
 enum {
 	AZ_TILE_H,
 	AZ_TILE_W,
@@ -30,6 +30,10 @@ enum {
 	AZ_TILE_SAFE,
 	AZ_TILE_CONTRACT_COUNT,
 };
+
+/* Sums of activations: not needed, for the zero points of weights that fit into no signed byte, for packed
+ * weights whose parts are multiplied where they stand. */
+enum { AZ_SUMS_NONE, AZ_SUMS_ZEROS, AZ_SUMS_SPLIT };
 
 /* How stored weights become the anchor's: looked up, dequantized, both, neither (backend/decode.c). Indices
  * of parameters, UINT32_MAX: none. A scale (and zero point) is one number; or there is one per output channel
@@ -208,11 +212,17 @@ int64_t az_contract_weight_shift(const az_contract *c, const az_const *w);
 bool az_contract_is_sub(const az_contract *c);
 int64_t az_sub_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes, int64_t vectors);
 void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc);
-/* `vectors` vectors of outputs of a group, from `first` on; the place behind them. */
+/* `vectors` vectors of outputs of a group, from `first` on; the place behind them. split: for az_split_steps. */
 uint8_t *az_sub_pack_block(const az_contract *c, const az_const *w, uint32_t lanes,
-	uint32_t granule, int64_t group, int64_t first, int64_t vectors, uint8_t *out);
+	uint32_t granule, bool split, int64_t group, int64_t first, int64_t vectors, uint8_t *out);
 void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule,
-	int64_t nr, az_arena *arena, const void **data, size_t *size);
+	int64_t nr, bool split, az_arena *arena, const void **data, size_t *size);
+
+/* The same for one output pixel (contract_split.c): its sums are of stored numbers less the lowest, and sums of
+ * activations make up for the zero points. Its tile has AZ_SUMS_SPLIT. */
+bool az_split_fits(const az_contract *c, const az_target *target);
+void az_split_tile(const az_contract *c, const az_target *target, az_tile *tile);
+void az_split_steps(az_contract_code *code, const az_patch *p, LLVMValueRef *acc);
 
 /* Lanes of a vector of outputs, at most those given: the widest that does not leave most of it empty. */
 uint32_t az_contract_lanes(const az_contract *c, uint32_t lanes);

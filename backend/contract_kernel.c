@@ -68,7 +68,9 @@ bool az_contract_match(const az_target *target, const az_func *func, az_value *c
 	if (!c.is_float) {
 		/* The weights as signed bytes less their zero point, or the activations' sums. */
 		bool fits = az_contract_weight_shift(&c, w) == c.zw && c.zeros == UINT32_MAX;
-		tile->v[AZ_TILE_SUMS] = !fits;
+		tile->v[AZ_TILE_SUMS] = fits ? AZ_SUMS_NONE : AZ_SUMS_ZEROS;
+		if (az_split_fits(&c, target))
+			az_split_tile(&c, target, tile);
 		tile->v[AZ_TILE_SAFE] = az_contract_proofs(&c, args);
 	}
 	return true;
@@ -80,9 +82,16 @@ bool az_contract_shrink(const az_target *target, az_tile *tile)
 	return az_tile_shrink(tile);
 }
 
+static bool is_split(const az_tile *tile)
+{
+	return tile->v[AZ_TILE_SUMS] == AZ_SUMS_SPLIT;
+}
+
 /* What the packed weights are less. */
 static int64_t kept_less(const az_contract *c, const az_tile *tile)
 {
+	if (is_split(tile))
+		return az_elem_min(c->w_elem);
 	if (!tile->v[AZ_TILE_SUMS] || az_contract_is_sub(c))
 		return c->zw;
 	return az_elem_is_signed(c->w_elem) ? 0 : 128;
@@ -92,7 +101,8 @@ bool az_contract_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	const LLVMValueRef *params)
 {
 	az_contract c;
-	if (!az_contract_read_any(func, &c) || tile->count != AZ_TILE_CONTRACT_COUNT)
+	if (!az_contract_read_any(func, &c) || tile->count != AZ_TILE_CONTRACT_COUNT ||
+		(is_split(tile) && !az_split_fits(&c, e->target)))
 		return az_error(e->ctx, func->loc, "@%s does not fit kernel \"contract\"",
 			func->name);
 	az_contract_code code = {.e = e, .c = &c, .tile = tile, .params = params, .packed = true};
@@ -182,8 +192,8 @@ static void put_rows(packer *p, int64_t group, int64_t first, int64_t vectors)
 		az_contract piece = az_scaled_piece(whole, row);
 		p->c = &piece;
 		if (az_contract_is_sub(&piece))
-			p->out = az_sub_pack_block(&piece, p->w, p->lanes, p->granule, group, first,
-				vectors, p->out);
+			p->out = az_sub_pack_block(&piece, p->w, p->lanes, p->granule, false, group,
+				first, vectors, p->out);
 		else
 			put_block(p, group, first, vectors);
 		p->c = whole;
@@ -264,7 +274,7 @@ bool az_contract_pack(const az_target *target, const az_func *func, az_value *co
 	if (index == c.w && az_contract_is_wide(&c))
 		az_wide_pack(&c, p.w, p.lanes, p.nr, arena, data, size);
 	else if (index == c.w && az_contract_is_sub(&c) && !az_contract_is_scaled(&c))
-		az_sub_pack(&c, p.w, p.lanes, p.granule, p.nr, arena, data, size);
+		az_sub_pack(&c, p.w, p.lanes, p.granule, p.nr, is_split(tile), arena, data, size);
 	else if (index == c.w)
 		pack_weights(&p, arena, data, size);
 	int64_t times = c.zx + az_form_shift(target, form, az_elem_is_signed(c.x_elem));

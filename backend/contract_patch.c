@@ -199,6 +199,8 @@ void az_contract_steps(az_contract_code *code, const az_patch *p, uint32_t count
 		az_wide_steps(code, p, count, acc);
 		if (az_wide_scales_last(code))
 			az_wide_scale(code, p, acc);
+	} else if (code->tile->v[AZ_TILE_SUMS] == AZ_SUMS_SPLIT) {
+		az_split_steps(code, p, acc);
 	} else if (az_contract_is_sub(code->c)) {
 		az_sub_steps(code, p, count, acc);
 	} else {

@@ -10,26 +10,21 @@
  * vectors of steps; for each of them the vectors of outputs.
  *
  * Stored is w - lowest value, so that planes need no sign; unpacking takes the zero point away at once. */
-#include "backend/contract.h"
+#include "backend/contract_sub.h"
 
 #define LINE_BYTES  64
 #define AHEAD_BYTES 4096
 
-typedef struct plane {
-	uint32_t bits, low; /* the plane holds bits [low, low + bits) of a weight */
-} plane;
-
-typedef struct planes {
-	uint32_t count, period;
-	plane v[4];
-} planes;
+typedef az_sub_plane plane;
+typedef az_sub_planes planes;
+typedef az_sub_turn turn;
 
 bool az_contract_is_sub(const az_contract *c)
 {
 	return c->w_elem.bits < 8 || c->decode.table != UINT32_MAX;
 }
 
-static planes planes_of(uint32_t bits)
+az_sub_planes az_sub_planes_of(uint32_t bits)
 {
 	planes p = {.period = 1};
 	for (uint32_t size = 8, low = 0; size; size /= 2) {
@@ -42,7 +37,7 @@ static planes planes_of(uint32_t bits)
 	return p;
 }
 
-static int64_t step_count(const az_contract *c, uint32_t granule)
+int64_t az_sub_step_count(const az_contract *c, uint32_t granule)
 {
 	return c->kernel_h * c->taps * az_contract_granules(c, granule);
 }
@@ -53,8 +48,7 @@ static int64_t plane_vectors(plane p, int64_t steps)
 	return (steps * p.bits + 7) / 8;
 }
 
-/* Vectors of one output vector in a turn of so many steps. */
-static int64_t turn_vectors(const planes *p, int64_t steps)
+int64_t az_sub_turn_vectors(const planes *p, int64_t steps)
 {
 	int64_t n = 0;
 	for (uint32_t i = 0; i < p->count; i++)
@@ -64,17 +58,17 @@ static int64_t turn_vectors(const planes *p, int64_t steps)
 
 int64_t az_sub_block_bytes(const az_contract *c, uint32_t granule, uint32_t lanes, int64_t vectors)
 {
-	planes p = planes_of(c->w_elem.bits);
-	int64_t steps = step_count(c, granule), turns = steps / p.period;
-	int64_t n = turns * turn_vectors(&p, p.period) + turn_vectors(&p, steps % p.period);
+	planes p = az_sub_planes_of(c->w_elem.bits);
+	int64_t steps = az_sub_step_count(c, granule), turns = steps / p.period;
+	int64_t n = turns * az_sub_turn_vectors(&p, p.period) +
+		    az_sub_turn_vectors(&p, steps % p.period);
 	return n * vectors * lanes * granule;
 }
 
 /* --- Unpacking ---------------------------------------------------------------------------------------- */
 
-/* Bits [shift, shift + bits) of every byte, moved to bit `low`. Shifts act on lanes of 32 bits where there are
- * such: what comes in from the neighbour is masked away. */
-static LLVMValueRef field(az_emitter *e, LLVMValueRef bytes, uint32_t shift, plane p)
+/* Shifts act on lanes of 32 bits where there are such: what comes in from the neighbour is masked away. */
+LLVMValueRef az_sub_field(az_emitter *e, LLVMValueRef bytes, uint32_t shift, plane p)
 {
 	LLVMTypeRef type = LLVMTypeOf(bytes);
 	if (p.bits == 8)
@@ -104,16 +98,7 @@ static LLVMValueRef centre(az_contract_code *code, LLVMValueRef u)
 	return offset ? LLVMBuildSub(e->b, u, az_int(e, type, offset), "") : u;
 }
 
-/* The vectors of a turn of `steps` steps as they are loaded when first needed. */
-typedef struct turn {
-	az_contract_code *code;
-	const planes *planes;
-	LLVMValueRef at;
-	int64_t steps;
-	uint32_t vectors; /* of outputs */
-} turn;
-
-static LLVMValueRef load_plane(const turn *t, uint32_t index, int64_t step, uint32_t output)
+LLVMValueRef az_sub_load(const turn *t, uint32_t index, int64_t step, uint32_t output)
 {
 	az_contract_code *code = t->code;
 	int64_t before = 0, bytes = (int64_t)code->kit.lanes * code->kit.granule;
@@ -132,8 +117,8 @@ static az_dot_operand weight(const turn *t, int64_t step, uint32_t output, LLVMV
 	LLVMValueRef u = NULL;
 	for (uint32_t i = 0; i < t->planes->count; i++) {
 		plane p = t->planes->v[i];
-		LLVMValueRef bytes = load_plane(t, i, step, output);
-		LLVMValueRef part = field(e, bytes, (uint32_t)(step * p.bits % 8), p);
+		LLVMValueRef bytes = az_sub_load(t, i, step, output);
+		LLVMValueRef part = az_sub_field(e, bytes, (uint32_t)(step * p.bits % 8), p);
 		u = u ? LLVMBuildOr(e->b, u, part, "") : part;
 	}
 	if (t->code->c->decode.table != UINT32_MAX)
@@ -164,13 +149,16 @@ static bool is_straight(const az_contract *c)
 	return c->kernel_h * c->taps == 1;
 }
 
-static LLVMValueRef offset_table(az_contract_code *code, int64_t steps)
+void az_sub_offsets(az_contract_code *code)
 {
 	az_emitter *e = code->e;
+	if (is_straight(code->c) || code->offsets)
+		return;
+	int64_t steps = az_sub_step_count(code->c, code->kit.granule);
 	LLVMValueRef *v = az_new_array(&e->ctx->arena, LLVMValueRef, (size_t)steps);
 	for (int64_t i = 0; i < steps; i++)
 		v[i] = LLVMConstInt(e->i32, (unsigned long long)step_offset(code, i), 0);
-	return az_constant_table(e, e->i32, v, (uint64_t)steps, "offsets");
+	code->offsets = az_constant_table(e, e->i32, v, (uint64_t)steps, "offsets");
 }
 
 /* A run ends inside a granule, and no stored number means 0. */
@@ -207,28 +195,27 @@ static LLVMValueRef mask_at(az_contract_code *code, LLVMValueRef first, int64_t 
 		"");
 }
 
-static LLVMValueRef input_at(az_contract_code *code, const az_patch *p, LLVMValueRef table,
-	LLVMValueRef first, int64_t u)
+LLVMValueRef az_sub_input(az_contract_code *code, const az_patch *p, LLVMValueRef first, int64_t u)
 {
 	az_emitter *e = code->e;
-	if (!table) {
+	if (!code->offsets) {
 		int64_t granule = code->kit.granule * code->kit.elem_bytes;
 		return az_at_const(e, az_at(e, p->x, az_mul(e, first, granule)), u * granule);
 	}
-	LLVMValueRef at = az_at_const(e, az_at(e, table, az_mul(e, first, 4)), u * 4);
+	LLVMValueRef at = az_at_const(e, az_at(e, code->offsets, az_mul(e, first, 4)), u * 4);
 	LLVMValueRef offset = az_load(e, e->i32, at, 4);
 	return az_at(e, p->x, LLVMBuildZExt(e->b, offset, e->i64, ""));
 }
 
-static void emit_turn(az_contract_code *code, const az_patch *p, const turn *t, LLVMValueRef table,
-	LLVMValueRef first, LLVMValueRef *acc)
+static void emit_turn(az_contract_code *code, const az_patch *p, const turn *t, LLVMValueRef first,
+	LLVMValueRef *acc)
 {
 	az_dot_operand w[16];
 	for (int64_t u = 0; u < t->steps; u++) {
 		LLVMValueRef mask = code->masks ? mask_at(code, first, u) : NULL;
 		for (uint32_t j = 0; j < p->vectors; j++)
 			w[j] = weight(t, u, j, mask);
-		az_contract_step(code, p, input_at(code, p, table, first, u), w, acc);
+		az_contract_step(code, p, az_sub_input(code, p, first, u), w, acc);
 	}
 }
 
@@ -249,12 +236,11 @@ static void prefetch(az_contract_code *code, const az_patch *p, LLVMValueRef at,
 void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLVMValueRef *acc)
 {
 	az_emitter *e = code->e;
-	planes parts = planes_of(code->c->w_elem.bits);
-	int64_t steps = step_count(code->c, code->kit.granule), whole = steps / parts.period;
-	int64_t bytes = turn_vectors(&parts, parts.period) * p->vectors * code->kit.lanes *
+	planes parts = az_sub_planes_of(code->c->w_elem.bits);
+	int64_t steps = az_sub_step_count(code->c, code->kit.granule), whole = steps / parts.period;
+	int64_t bytes = az_sub_turn_vectors(&parts, parts.period) * p->vectors * code->kit.lanes *
 			code->kit.granule;
-	if (!is_straight(code->c) && !code->offsets)
-		code->offsets = offset_table(code, steps);
+	az_sub_offsets(code);
 	if (needs_masks(code) && !code->masks)
 		code->masks = mask_table(code, steps);
 	turn t = {code, &parts, p->w, parts.period, p->vectors};
@@ -265,22 +251,23 @@ void az_sub_steps(az_contract_code *code, const az_patch *p, uint32_t count, LLV
 			acc[i] = loop.carried[i];
 		t.at = az_at(e, p->w, az_mul(e, loop.i, bytes));
 		prefetch(code, p, t.at, bytes);
-		emit_turn(code, p, &t, code->offsets, az_mul(e, loop.i, parts.period), acc);
+		emit_turn(code, p, &t, az_mul(e, loop.i, parts.period), acc);
 		az_loop_end(e, &loop, acc);
 		for (uint32_t i = 0; i < count; i++)
 			acc[i] = loop.carried[i];
 	}
 	t.steps = steps % parts.period;
 	t.at = az_at_const(e, p->w, whole * bytes);
-	emit_turn(code, p, &t, code->offsets, az_index(e, whole * parts.period), acc);
+	emit_turn(code, p, &t, az_index(e, whole * parts.period), acc);
 }
 
 /* --- Packing ------------------------------------------------------------------------------------------ */
 
-/* What is stored where there is no weight, of output channel o (-1: of none): what means 0, if anything does. */
-static uint32_t padding(const az_contract *c, int64_t o)
+/* What is stored where there is no weight, of output channel o (-1: of none): what means 0, if anything does;
+ * parts of weights are multiplied as they are. */
+static uint32_t padding(const az_contract *c, int64_t o, bool split)
 {
-	if (c->w_elem.kind == AZ_KIND_BIPOLAR && !c->decode.book)
+	if (split || (c->w_elem.kind == AZ_KIND_BIPOLAR && !c->decode.book))
 		return 0;
 	uint32_t entries = 1u << c->w_elem.bits;
 	for (uint32_t i = 0; c->decode.book && i < entries; i++)
@@ -294,27 +281,29 @@ static uint32_t padding(const az_contract *c, int64_t o)
 	return (uint32_t)(zero - az_elem_min(c->w_elem));
 }
 
-/* The weight of input g of a step as it is stored; what lies past the end of a run counts nothing. */
-static uint32_t stored(const az_contract *c, const az_const *w, int64_t group, int64_t o,
-	int64_t step, uint32_t granule, uint32_t g)
-{
-	int64_t granules = az_contract_granules(c, granule), run = step / granules;
-	int64_t k = step % granules * granule + g, kh = run / c->taps, tap = run % c->taps;
-	bool bipolar = c->w_elem.kind == AZ_KIND_BIPOLAR;
-	if (o >= c->group_out || k >= c->run)
-		return padding(c, o < c->group_out ? group * c->group_out + o : -1);
-	int64_t kw = c->taps == 1 ? k / c->group_in : tap;
-	int64_t v = az_contract_stored(c, w, group * c->group_out + o, kh, kw, k % c->group_in);
-	return bipolar ? v > 0 : (uint32_t)(v - az_elem_min(c->w_elem));
-}
-
 typedef struct sub_packer {
 	const az_contract *c;
 	const az_const *w;
 	uint32_t lanes, granule;
+	bool split;
 	planes planes;
 	uint8_t *out;
 } sub_packer;
+
+/* The weight of input g of a step as it is stored; what lies past the end of a run counts nothing. */
+static uint32_t stored(const sub_packer *p, int64_t group, int64_t o, int64_t step, uint32_t g)
+{
+	const az_contract *c = p->c;
+	uint32_t granule = p->granule;
+	int64_t granules = az_contract_granules(c, granule), run = step / granules;
+	int64_t k = step % granules * granule + g, kh = run / c->taps, tap = run % c->taps;
+	bool bipolar = c->w_elem.kind == AZ_KIND_BIPOLAR;
+	if (o >= c->group_out || k >= c->run)
+		return padding(c, o < c->group_out ? group * c->group_out + o : -1, p->split);
+	int64_t kw = c->taps == 1 ? k / c->group_in : tap;
+	int64_t v = az_contract_stored(c, p->w, group * c->group_out + o, kh, kw, k % c->group_in);
+	return bipolar ? v > 0 : (uint32_t)(v - az_elem_min(c->w_elem));
+}
 
 /* One vector of one plane: the steps from `step` on that share it. */
 static void put_plane(sub_packer *p, int64_t group, int64_t first, plane part, int64_t step,
@@ -325,8 +314,7 @@ static void put_plane(sub_packer *p, int64_t group, int64_t first, plane part, i
 		for (uint32_t g = 0; g < p->granule; g++) {
 			uint32_t byte = 0;
 			for (int64_t u = 0; u < shared; u++) {
-				uint32_t v = stored(p->c, p->w, group, first + lane, step + u,
-					p->granule, g);
+				uint32_t v = stored(p, group, first + lane, step + u, g);
 				v = v >> part.low & ((1u << part.bits) - 1);
 				byte |= v << (u * part.bits);
 			}
@@ -345,24 +333,24 @@ static void put_turn(sub_packer *p, int64_t group, int64_t first_vector, int64_t
 }
 
 uint8_t *az_sub_pack_block(const az_contract *c, const az_const *w, uint32_t lanes,
-	uint32_t granule, int64_t group, int64_t first, int64_t vectors, uint8_t *out)
+	uint32_t granule, bool split, int64_t group, int64_t first, int64_t vectors, uint8_t *out)
 {
-	sub_packer p = {c, w, lanes, granule, planes_of(c->w_elem.bits), out};
-	int64_t steps = step_count(c, granule);
+	sub_packer p = {c, w, lanes, granule, split, az_sub_planes_of(c->w_elem.bits), out};
+	int64_t steps = az_sub_step_count(c, granule);
 	for (int64_t s = 0; s < steps; s += p.planes.period)
 		put_turn(&p, group, first, vectors, s, AZ_MIN(s + p.planes.period, steps));
 	return p.out;
 }
 
 void az_sub_pack(const az_contract *c, const az_const *w, uint32_t lanes, uint32_t granule,
-	int64_t nr, az_arena *arena, const void **data, size_t *size)
+	int64_t nr, bool split, az_arena *arena, const void **data, size_t *size)
 {
 	int64_t vectors = (c->group_out + lanes - 1) / lanes;
 	int64_t bytes = c->groups * az_sub_block_bytes(c, granule, lanes, vectors);
 	uint8_t *out = az_arena_alloc(arena, (size_t)bytes, 64), *at = out;
 	for (int64_t group = 0; group < c->groups; group++)
 		for (int64_t j = 0; j < vectors; j += nr)
-			at = az_sub_pack_block(c, w, lanes, granule, group, j,
+			at = az_sub_pack_block(c, w, lanes, granule, split, group, j,
 				AZ_MIN(nr, vectors - j), at);
 	*data = out;
 	*size = (size_t)bytes;
