@@ -72,6 +72,12 @@ int64_t az_fit_multiple(const az_fit *fit);
 /* The float network's outputs. Reports. */
 bool az_fit_reference(az_fit *fit);
 /* Makes the network of a point: canonical base, narrowed, calibrated, bits assigned (flash 0: 8 bits
+unsigned az_fit_fewest(const az_fit *fit); /* bits of weights: --least */
+az_fit_point az_fit_new_point(const az_fit *fit, double ratio, bool compact);
+void az_fit_assign_all(az_fit *fit, az_fit_point *point, unsigned bits);
+/* All layers with so many bits at this ratio: measured, not run. Narrowing without its fit and weights rounded
+ * to nearest: sizes hardly depend on it. */
+bool az_fit_probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit_point *out);
  * everywhere), rounded, quantized, folded. NULL after reporting, or with *too_small set silently when no bits
  * fit; point->bits is filled in. */
 az_module *az_fit_network(az_fit *fit, az_fit_point *point, uint64_t flash, bool *too_small);
@@ -79,6 +85,10 @@ az_module *az_fit_network(az_fit *fit, az_fit_point *point, uint64_t flash, bool
 bool az_fit_measure(az_fit *fit, az_module *module, az_fit_point *point);
 bool az_fit_evaluate(az_fit *fit, az_module *module, az_fit_point *point);
 /* Is a better than b, both measured? */
+/* How far the first output of a float network is from the reference, at most, in parts of the largest output. */
+bool az_fit_difference(az_fit *fit, az_module *module, double *most);
+/* The base with a width ratio, float; not fitted. NULL after reporting. */
+az_module *az_fit_rescaled(az_fit *fit, double ratio);
 bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b);
 
 /* driver/fit_search.c: tries points until the budgets are used well. Reports; *smallest is the least
@@ -86,6 +96,10 @@ bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point 
 bool az_fit_search(az_fit *fit, az_fit_point **best, uint64_t *smallest);
 
 /* driver/fit_journal.c: what was measured, line by line, so that an interrupted search goes on, and others
+/* driver/fit_sizes.c: --sizes: what every number of bits takes at the width ratios that the option lists, and, where
+ * they widen, that the float network stays the same. Prints. Reports. */
+bool az_fit_sizes(az_fit *fit);
+
  * of the same network. A file of another network, or of one measured otherwise, is begun anew. */
 bool az_fit_journal_open(az_fit *fit, const char *path);
 /* A point of this ratio and policy that was measured before: fills it in and returns true. */

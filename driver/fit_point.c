@@ -266,6 +266,49 @@ static bool count_sample(az_fit *fit, uint64_t i, const az_tensor *in, const az_
 		t->labelled++;
 		t->right += is_right(out, label);
 	}
+/* --- Points to be ----------------------------------------------------------------------------- */
+
+unsigned az_fit_fewest(const az_fit *fit)
+{
+	const az_options *o = &fit->job->options;
+	return o->least.set ? (unsigned)o->least.v : 2;
+}
+
+az_fit_point az_fit_new_point(const az_fit *fit, double ratio, bool compact)
+{
+	const az_options *o = &fit->job->options;
+	return (az_fit_point){.ratio = ratio,
+		.compact = compact,
+		.policy = o->policy ? o->policy : "sensitivity",
+		.least = az_fit_fewest(fit),
+		.top1 = (double)NAN,
+		.sqnr = (double)NAN,
+		.mean_squared = (double)NAN,
+		.bits = {.arena = &fit->job->arena}};
+}
+
+void az_fit_assign_all(az_fit *fit, az_fit_point *p, unsigned bits)
+{
+	az_bit_layers layers;
+	az_bit_layers_of(fit->base, &fit->job->arena, &layers);
+	for (uint32_t i = 0; i < layers.count; i++)
+		az_assign(&p->bits, layers.op[i]->results[0]->name, bits);
+}
+
+bool az_fit_probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit_point *out)
+{
+	bool ignored;
+	*out = az_fit_new_point(fit, ratio, compact);
+	az_fit_assign_all(fit, out, bits);
+	fit->probing = true;
+	az_module *module = az_fit_network(fit, out, 0, &ignored);
+	bool ok = module && az_fit_measure(fit, module, out);
+	fit->probing = false;
+	if (module)
+		az_module_free(module);
+	return ok;
+}
+
 	for (int64_t k = 0; k < n; k++) {
 		double d = (double)y[k] - (double)fit->reference[i][k];
 		t->error += d * d;
@@ -384,3 +427,37 @@ bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point 
 		return b->compact;
 	return a->text_bytes + a->rodata_bytes < b->text_bytes + b->rodata_bytes;
 }
+az_module *az_fit_rescaled(az_fit *fit, double ratio)
+{
+	az_module *module = az_module_clone(fit->base, true);
+	const char *text = az_arena_printf(&fit->job->arena,
+		"rescale-widths{ratio=%.6g,multiple=%lld,importance=magnitude,reconstruct=false}",
+		ratio, (long long)az_fit_multiple(fit));
+	if (run_passes(fit, module, NULL, text))
+		return module;
+	az_module_free(module);
+	return NULL;
+}
+
+bool az_fit_difference(az_fit *fit, az_module *module, double *most)
+{
+	az_runner runner;
+	az_job *job = fit->job;
+	double far = 0, scale = 1e-30;
+	bool ok = az_runner_open(&runner, job, module, false);
+	az_tensor *in = ok ? az_job_tensors(job, runner.main, false) : NULL;
+	az_tensor *out = ok ? az_job_tensors(job, runner.main, true) : NULL;
+	for (uint64_t i = 0; ok && i < fit->data->count; i++) {
+		ok = fit->data->get(fit->data->data, i, in) &&
+		     runner.api->run(runner.exec, in, out);
+		for (int64_t k = 0; ok && k < az_type_numel(out[0].type); k++) {
+			double was = (double)fit->reference[i][k];
+			far = fmax(far, fabs((double)((const float *)out[0].data)[k] - was));
+			scale = fmax(scale, fabs(was));
+		}
+	}
+	az_runner_close(&runner);
+	*most = far / scale;
+	return ok;
+}
+

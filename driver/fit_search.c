@@ -36,50 +36,10 @@ static bool within(const az_fit *fit, const az_fit_point *p, bool flash)
 	       (!fit->bitops || p->bitops <= fit->bitops);
 }
 
-static unsigned fewest(const az_fit *fit)
-{
-	const az_options *o = &fit->job->options;
-	return o->least.set ? (unsigned)o->least.v : 2;
-}
-
 static unsigned most_bits(const az_fit *fit)
 {
 	const az_options *o = &fit->job->options;
 	return o->most.set ? (unsigned)o->most.v : AZ_BITS_MOST;
-}
-
-static az_fit_point new_point(const az_fit *fit, double ratio, bool compact)
-{
-	const az_options *o = &fit->job->options;
-	return (az_fit_point){.ratio = ratio,
-		.compact = compact,
-		.policy = o->policy ? o->policy : "sensitivity",
-		.least = fewest(fit),
-		.top1 = (double)NAN,
-		.sqnr = (double)NAN,
-		.mean_squared = (double)NAN,
-		.bits = {.arena = &fit->job->arena}};
-}
-
-/* All layers with so many bits at this ratio: emitted, not run. Narrowing without its fit: sizes do not
- * depend on it. */
-static bool probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit_point *out)
-{
-	az_bit_layers layers;
-	az_module *module = az_module_clone(fit->base, true);
-	*out = new_point(fit, ratio, compact);
-	az_bit_layers_of(module, &fit->job->arena, &layers);
-	for (uint32_t i = 0; i < layers.count; i++)
-		az_assign(&out->bits, layers.op[i]->results[0]->name, bits);
-	az_module_free(module);
-	bool ignored;
-	fit->probing = true;
-	module = az_fit_network(fit, out, 0, &ignored);
-	fit->probing = false;
-	bool ok = module && az_fit_measure(fit, module, out);
-	if (module)
-		az_module_free(module);
-	return ok;
 }
 
 /* Do two ratios give every group as many channels? */
@@ -132,7 +92,7 @@ static bool largest_ratio(az_fit *fit, double most, unsigned bits, bool compact,
 		/* Between two ratios that were tried there may be no other width. */
 		if (i && same_widths(fit, at, b.hi))
 			at = b.lo > 0 ? (b.lo + b.hi) / 2 : SMALLEST;
-		if (!probe(fit, at, bits, compact, &p))
+		if (!az_fit_probe(fit, at, bits, compact, &p))
 			return false;
 		*smallest = AZ_MIN(*smallest, size_of(&p));
 		if (within(fit, &p, flash)) {
@@ -242,20 +202,12 @@ static void look_back(const az_fit *fit, walk *w)
 	w->over = w->worse == 2 || last->sqnr + HOPELESS < fit->points.v[best].sqnr;
 }
 
-static void assign_all(az_fit *fit, az_fit_point *p, unsigned bits)
-{
-	az_bit_layers layers;
-	az_bit_layers_of(fit->base, &fit->job->arena, &layers);
-	for (uint32_t i = 0; i < layers.count; i++)
-		az_assign(&p->bits, layers.op[i]->results[0]->name, bits);
-}
-
 /* What was probed may be some bytes off when it is calibrated and rounded in earnest: then a little less. */
 static bool try_uniform(az_fit *fit, double ratio, unsigned bits, bool compact)
 {
 	for (int i = 0; i < 3; i++, ratio *= 0.99) {
-		az_fit_point p = new_point(fit, ratio, compact);
-		assign_all(fit, &p, bits);
+		az_fit_point p = az_fit_new_point(fit, ratio, compact);
+		az_fit_assign_all(fit, &p, bits);
 		p.policy = az_arena_printf(&fit->job->arena, "uniform %u", bits);
 		if (!try_point(fit, &p))
 			return false;
@@ -267,11 +219,11 @@ static bool try_uniform(az_fit *fit, double ratio, unsigned bits, bool compact)
 
 static bool search_uniform(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
-	unsigned least = fewest(fit), widest = most_bits(fit);
+	unsigned least = az_fit_fewest(fit), widest = most_bits(fit);
 	/* Fewer bits than fit at full width could only lose. */
 	for (unsigned b = widest; b > least; b--) {
 		az_fit_point p;
-		if (!probe(fit, most, b, compact, &p))
+		if (!az_fit_probe(fit, most, b, compact, &p))
 			return false;
 		if (within(fit, &p, true))
 			least = b;
@@ -330,9 +282,9 @@ static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, doub
 /* At another width it is first asked whether the fewest bits fit: narrowing well takes longer. */
 static bool try_width(az_fit *fit, double ratio, bool compact)
 {
-	az_fit_point p = new_point(fit, ratio, compact), least = p;
+	az_fit_point p = az_fit_new_point(fit, ratio, compact), least = p;
 	if (ratio != 1 && fit->flash) {
-		if (!probe(fit, ratio, p.least, compact, &least))
+		if (!az_fit_probe(fit, ratio, p.least, compact, &least))
 			return false;
 		if (!within(fit, &least, true)) {
 			p.no_bits = true;
@@ -362,7 +314,7 @@ static bool try_even(az_fit *fit, uint32_t of)
 	}
 	unsigned mean = (unsigned)(bits / fmax(weights, 1));
 	for (unsigned least = AZ_MAX(mean, fewest_given + 1); least <= mean + 1; least++) {
-		az_fit_point p = new_point(fit, first.ratio, first.compact);
+		az_fit_point p = az_fit_new_point(fit, first.ratio, first.compact);
 		p.least = least;
 		if (least > most_bits(fit) || !try_point(fit, &p))
 			return least > most_bits(fit);
@@ -370,30 +322,57 @@ static bool try_even(az_fit *fit, uint32_t of)
 	return true;
 }
 
+static bool all_at_most(const az_fit *fit, const az_fit_point *p)
+{
+	for (uint32_t i = 0; i < p->bits.list.count; i++) {
+		if (p->bits.list.v[i].bits < most_bits(fit))
+			return false;
+	}
+	return true;
+}
+
+/* Where no layer can get more bits, what is left of the budget goes into channels. */
+static bool try_wider(az_fit *fit, double most, bool compact, uint64_t *smallest)
+{
+	uint32_t best = best_of(fit);
+	const az_fit_point *p = &fit->points.v[best];
+	double r;
+	if (best == fit->points.count || p->compact != compact || p->ratio >= most ||
+		!all_at_most(fit, p) || (double)size_of(p) >= USED * (double)fit->flash)
+		return true;
+	double ratio = p->ratio;
+	return largest_ratio(fit, most, most_bits(fit), compact, true, &r, smallest) &&
+	       (r <= ratio || same_widths(fit, r, ratio) || try_width(fit, r, compact));
+}
+
 static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
 	double ratio[RATIOS_MOST], r;
 	az_fit_point full;
-	if (!probe(fit, most, AZ_BITS_MOST, compact, &full))
+	if (!az_fit_probe(fit, most, AZ_BITS_MOST, compact, &full))
 		return false;
 	uint32_t count = aligned_ratios(fit, &full, ratio), before = fit->points.count;
 	bool found = false;
 	walk w = {0};
 	for (uint32_t i = 0; i < count && !w.over; i++) {
+		if (i && same_widths(fit, ratio[i], ratio[i - 1]))
+			continue;
 		uint32_t at = fit->points.count;
 		if (!try_width(fit, ratio[i], compact))
 			return false;
 		look_back(fit, &w);
-		if (fit->points.v[at].fits && w.worse == 0 && !try_even(fit, at))
+		if (fit->flash && fit->points.v[at].fits && w.worse == 0 && !try_even(fit, at))
 			return false;
 	}
 	for (uint32_t i = before; i < fit->points.count; i++) {
 		found |= !fit->points.v[i].no_bits;
 		*smallest = AZ_MIN(*smallest, size_of(&fit->points.v[i]));
 	}
+	if (found)
+		return !fit->flash || try_wider(fit, most, compact, smallest);
 	/* None of them: as wide as the fewest bits allow. */
-	return found || (largest_ratio(fit, most, fewest(fit), compact, true, &r, smallest) &&
-				(r <= 0 || try_width(fit, r, compact)));
+	return largest_ratio(fit, most, az_fit_fewest(fit), compact, true, &r, smallest) &&
+	       (r <= 0 || try_width(fit, r, compact));
 }
 
 static bool search_with(az_fit *fit, double most, bool compact, uint64_t *smallest)
@@ -420,7 +399,7 @@ static bool search_both(az_fit *fit, double most, uint64_t *smallest)
 	if (strncmp(as.policy, "uniform", strlen("uniform")) != 0)
 		return try_width(fit, as.ratio, false);
 	unsigned bits = as.bits.list.v[0].bits;
-	return probe(fit, as.ratio, bits, false, &fast) &&
+	return az_fit_probe(fit, as.ratio, bits, false, &fast) &&
 	       (!within(fit, &fast, true) || try_uniform(fit, as.ratio, bits, false));
 }
 

@@ -59,7 +59,7 @@ static bool read_budgets(az_fit *fit)
 static const char *misused(const az_options *o)
 {
 	int64_t least = o->least.set ? o->least.v : 2, most = o->most.set ? o->most.v : 8;
-	if (!o->flash && !o->ram && !o->macs && !o->bitops)
+	if (!o->sizes && !o->flash && !o->ram && !o->macs && !o->bitops)
 		return "fit wants a budget: --flash, --ram, --macs or --bitops";
 	if (!o->calib)
 		return "fit wants --calib=DATA: samples that it measures every choice with";
@@ -225,8 +225,11 @@ static int fit_budgets(az_fit *fit)
 	const char *journal = job->options.journal;
 	if (!journal)
 		journal = az_arena_printf(&job->arena, "%s.journal", output_path(job));
-	if (!az_job_target(job) || !to_canonical(fit) || !az_fit_reference(fit) ||
-		!measure_full(fit) || !read_budgets(fit) || !split_channels(fit) ||
+	if (!az_job_target(job) || !to_canonical(fit) || !az_fit_reference(fit))
+		return AZ_EXIT_REFUSED;
+	if (job->options.sizes)
+		return az_fit_sizes(fit) ? AZ_EXIT_DONE : AZ_EXIT_REFUSED;
+	if (!measure_full(fit) || !read_budgets(fit) || !split_channels(fit) ||
 		!az_fit_journal_open(fit, journal))
 		return AZ_EXIT_REFUSED;
 	if (!az_fit_search(fit, &best, &smallest) || (best && !write_best(fit, best)))
