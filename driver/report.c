@@ -3,6 +3,8 @@
  * What people see: diagnostics and progress on stderr, JSON and top classes on stdout. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "driver/driver.h"
@@ -16,17 +18,50 @@ static void print_message(void *data, az_ctx *ctx, const az_message *message)
 	az_arena_free(&arena);
 }
 
+/* The line of progress that is being written: since when, and from where on it counts. */
+typedef struct progress_line {
+	const char *what;
+	uint64_t from, done;
+	double began; /* seconds */
+} progress_line;
+
+static progress_line line;
+
+static double seconds_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* How long the rest takes if it goes on as until now; nothing in the first two seconds. */
+static void print_left(uint64_t done, uint64_t total)
+{
+	double passed = seconds_now() - line.began;
+	if (passed < 2 || done <= line.from)
+		return;
+	double left = passed * (double)(total - done) / (double)(done - line.from);
+	unsigned seconds = left < 1e6 ? (unsigned)left : 1000000;
+	fprintf(stderr, ", %u:%02u left", seconds / 60, seconds % 60);
+}
+
 /* One line, rewritten in place; only on a terminal. */
 static void print_progress(void *data, const char *what, uint64_t done, uint64_t total)
 {
 	(void)data;
-	if (total && done >= total)
+	if (!line.what || strcmp(line.what, what) != 0 || done < line.done)
+		line = (progress_line){what, done, done, seconds_now()};
+	line.done = done;
+	if (total && done >= total) {
+		line.what = NULL;
 		fprintf(stderr, "\r\033[K");
-	else if (total)
-		fprintf(stderr, "\r%s %llu/%llu (%llu %%)", what, (unsigned long long)done,
+	} else if (total) {
+		fprintf(stderr, "\r\033[K%s %llu/%llu (%llu %%)", what, (unsigned long long)done,
 			(unsigned long long)total, (unsigned long long)(100 * done / total));
-	else
-		fprintf(stderr, "\r%s %llu", what, (unsigned long long)done);
+		print_left(done, total);
+	} else {
+		fprintf(stderr, "\r\033[K%s %llu", what, (unsigned long long)done);
+	}
 	fflush(stderr);
 }
 

@@ -29,6 +29,7 @@
 #define INSIDE __attribute__((always_inline)) static inline
 
 #define PER_SAMPLE 32    /* output places of a sample that are learned from */
+#define SHOW       64    /* steps between two signs of life */
 #define BATCH      64    /* rows of one step */
 #define LAMBDA     0.01f /* weight of the second term */
 #define RATE       0.01f /* of Adam */
@@ -274,9 +275,14 @@ FAST static void by_rounding(learner *l)
 		l->gradient[i] *= l->step[i];
 }
 
-static void learn(learner *l, int64_t steps)
+static void learn(az_ctx *ctx, learner *l, int64_t steps)
 {
 	for (int64_t step = 0; step < steps; step++) {
+		if (step % SHOW == 0)
+			az_ctx_progress(ctx, "round-weights",
+				l->layer->work_before + (uint64_t)((double)l->weights *
+								   (double)step / (double)steps),
+				l->layer->work);
 		float done = (float)step / (float)steps;
 		soft_weights(l);
 		memset(l->gradient, 0, (size_t)l->weights * sizeof(float));
@@ -325,7 +331,7 @@ bool az_round_adaround(az_pass_ctx *pass, az_round_layer *layer)
 	begin(&l);
 	if (l.inverse == 0.0f)
 		return true;
-	learn(&l, az_round_effort(pass, "iterations"));
+	learn(pass->ctx, &l, az_round_effort(pass, "iterations"));
 	for (int64_t i = 0; i < l.weights; i++)
 		layer->q[place(layer, i)] = l.below[i] + (l.h[i] >= 0.5f);
 	return true;

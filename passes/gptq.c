@@ -13,7 +13,10 @@
  *
  * Of few bits the best scale is another one than for rounding to nearest, since what is clipped is passed on:
  * several are tried. Then single weights move by a step while the error falls. The sum of squares
- * e' (H + damping) e says at every turn which of two choices is better. */
+ * e' (H + damping) e says at every turn which of two choices is better.
+ *
+ * Layers that sum over very many numbers are taken in pieces, as if those were not correlated between two
+ * pieces: H grows with the square of a piece. */
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
@@ -28,10 +31,30 @@ static const double factors[] = {1.0, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5};
 
 typedef struct moments {
 	const az_round_layer *layer;
-	float *h;    /* [groups][inner][inner], the upper triangle: sum x x' */
-	double *r;   /* [groups][outputs][inner]: sum w (z - x) x' */
-	float *lost; /* [inner]: z - x of a row */
+	int64_t pieces, length; /* the last piece may be shorter */
+	float *h;               /* [groups][pieces][length][length], the upper triangle: sum x x' */
+	double *r;              /* [groups][outputs][inner]: sum w (z - x) x' */
+	float *lost;            /* [inner]: z - x of a row */
 } moments;
+
+static int64_t piece_length(const moments *sum, int64_t piece)
+{
+	return AZ_MIN(sum->length, sum->layer->inner - piece * sum->length);
+}
+
+static float *piece_of(const moments *sum, int64_t group, int64_t piece)
+{
+	return sum->h + (group * sum->pieces + piece) * sum->length * sum->length;
+}
+
+static void add_products(float *h, int64_t n, const float *x)
+{
+	for (int64_t i = 0; i < n; i++, h += n) {
+		float v = x[i];
+		for (int64_t j = i; v != 0.0f && j < n; j++)
+			h[j] += v * x[j];
+	}
+}
 
 static void add_rows(void *data, int64_t rows, const float *real, const float *ours)
 {
@@ -41,13 +64,11 @@ static void add_rows(void *data, int64_t rows, const float *real, const float *o
 	for (int64_t r = 0; r < rows * groups; r++) {
 		const float *x = ours + r * n, *z = real + r * n;
 		int64_t g = r % groups;
-		float *h = sum->h + g * n * n;
-		for (int64_t i = 0; i < n; i++) {
-			float v = x[i];
-			sum->lost[i] = z[i] - v;
-			for (int64_t j = i; v != 0.0f && j < n; j++)
-				h[i * n + j] += v * x[j];
-		}
+		for (int64_t p = 0; p < sum->pieces; p++)
+			add_products(piece_of(sum, g, p), piece_length(sum, p),
+				x + p * sum->length);
+		for (int64_t i = 0; i < n; i++)
+			sum->lost[i] = z[i] - x[i];
 		for (int64_t c = g * layer->outputs; c < (g + 1) * layer->outputs; c++) {
 			const float *w = layer->w + c * n;
 			float lost = 0;
@@ -68,10 +89,14 @@ static void centre(moments *sum)
 	double rows = (double)AZ_MAX(layer->rows, 1);
 	for (int64_t g = 0; g < layer->groups; g++) {
 		const double *z = layer->sum[0] + g * n, *x = layer->sum[1] + g * n;
-		float *h = sum->h + g * n * n;
-		for (int64_t i = 0; i < n; i++) {
-			for (int64_t j = i; j < n; j++)
-				h[i * n + j] -= (float)(x[i] * x[j] / rows);
+		for (int64_t p = 0; p < sum->pieces; p++) {
+			const double *part = x + p * sum->length;
+			float *h = piece_of(sum, g, p);
+			int64_t length = piece_length(sum, p);
+			for (int64_t i = 0; i < length; i++) {
+				for (int64_t j = i; j < length; j++)
+					h[i * length + j] -= (float)(part[i] * part[j] / rows);
+			}
 		}
 		for (int64_t c = g * layer->outputs; c < (g + 1) * layer->outputs; c++) {
 			double lost = 0;
@@ -83,7 +108,7 @@ static void centre(moments *sum)
 	}
 }
 
-/* What is known of a group. */
+/* What is known of a piece of a group. */
 typedef struct problem {
 	int64_t n;
 	double *h;     /* [n][n], damped, both triangles */
@@ -238,7 +263,8 @@ static void round_channel(channel *c)
 {
 	az_round_layer *layer = c->layer;
 	int64_t n = c->p->n;
-	bool few = layer->most - layer->least < FEW && layer->own_scales && !layer->powers;
+	bool whole = n == layer->inner; /* else pieces share scales */
+	bool few = whole && layer->most - layer->least < FEW && layer->own_scales && !layer->powers;
 	c->least = INFINITY;
 	c->times = c->best_times = 1;
 	memcpy(c->q, layer->q + c->first, (size_t)n * sizeof *c->q);
@@ -262,15 +288,40 @@ static void round_channel(channel *c)
 	}
 }
 
+/* One piece of all channels of a group. */
+static void round_piece(channel *c, problem *p, const moments *sum, int64_t group, int64_t piece)
+{
+	const az_round_layer *layer = sum->layer;
+	/* Each piece makes up for its share of what earlier layers lost. */
+	double share = 1 / (p->mean * (double)sum->pieces);
+	for (int64_t o = group * layer->outputs; o < (group + 1) * layer->outputs; o++) {
+		c->first = o * layer->inner + piece * sum->length;
+		for (int64_t i = 0; i < p->n; i++)
+			c->goal[i] = sum->r[c->first + i] * share;
+		if (LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'L', (lapack_int)p->n, 1, p->lower,
+			    (lapack_int)p->n, c->goal, (lapack_int)p->n) != 0)
+			memset(c->goal, 0, (size_t)p->n * sizeof *c->goal);
+		for (int64_t i = 0; i < p->n; i++)
+			c->goal[i] += (double)layer->w[c->first + i];
+		round_channel(c);
+	}
+}
+
 bool az_round_gptq(az_pass_ctx *pass, az_round_layer *layer)
 {
 	az_arena *arena = &pass->scratch;
-	size_t n = (size_t)layer->inner, count = (size_t)(layer->groups * layer->outputs) * n;
-	moments sum = {layer, az_new_array(arena, float, (size_t)layer->groups *n *n),
-		az_new_array(arena, double, count), az_new_array(arena, float, n)};
+	size_t inner = (size_t)layer->inner;
+	int64_t longest = AZ_MIN(az_pass_int(pass, "piece"), layer->inner);
+	moments sum = {.layer = layer, .pieces = (layer->inner + longest - 1) / longest};
+	sum.length = (layer->inner + sum.pieces - 1) / sum.pieces;
+	size_t n = (size_t)sum.length;
+	sum.h = az_new_array(arena, float, (size_t)(layer->groups * sum.pieces) * n * n);
+	sum.r = az_new_array(arena, double, (size_t)(layer->groups * layer->outputs) * inner);
+	sum.lost = az_new_array(arena, float, inner);
 	az_patch_plan plan = {PER_SAMPLE, add_rows, &sum};
-	problem p = {layer->inner, az_new_array(arena, double, n *n),
-		az_new_array(arena, double, n *n), az_new_array(arena, double, n *n), 0};
+	problem p = {.h = az_new_array(arena, double, n *n),
+		.lower = az_new_array(arena, double, n *n),
+		.u = az_new_array(arena, double, n *n)};
 	channel c = {.layer = layer, .p = &p};
 	double **each[] = {&c.goal, &c.w, &c.slope};
 	for (size_t i = 0; i < AZ_COUNT(each); i++)
@@ -281,22 +332,11 @@ bool az_round_gptq(az_pass_ctx *pass, az_round_layer *layer)
 		return false;
 	if (az_pass_flag(pass, "bias"))
 		centre(&sum);
-	for (int64_t g = 0; g < layer->groups; g++) {
-		if (!factor(&p, sum.h + (size_t)g * n * n, (double)az_pass_real(pass, "damp")))
-			continue;
-		double *r = sum.r + (size_t)(g * layer->outputs) * n;
-		for (int64_t i = 0; i < layer->outputs * layer->inner; i++)
-			r[i] /= p.mean;
-		if (LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'L', (lapack_int)n, (lapack_int)layer->outputs,
-			    p.lower, (lapack_int)n, r, (lapack_int)n) != 0)
-			continue;
-		for (int64_t o = 0; o < layer->outputs; o++) {
-			c.first = (g * layer->outputs + o) * layer->inner;
-			for (int64_t i = 0; i < layer->inner; i++)
-				c.goal[i] = (double)layer->w[c.first + i] +
-					    (double)r[o * layer->inner + i];
-			round_channel(&c);
-		}
+	for (int64_t k = 0; k < layer->groups * sum.pieces; k++) {
+		int64_t group = k / sum.pieces, piece = k % sum.pieces;
+		p.n = piece_length(&sum, piece);
+		if (factor(&p, piece_of(&sum, group, piece), (double)az_pass_real(pass, "damp")))
+			round_piece(&c, &p, &sum, group, piece);
 	}
 	return true;
 }

@@ -27,12 +27,13 @@ typedef struct az_round_layer {
 	int32_t *table; /* ascending; NULL: none */
 	int32_t *block; /* by weight */
 	int64_t blocks;
-	float *scale;            /* by block; a method may change them where own_scales is set */
-	int32_t *zero;           /* by block */
-	bool own_scales;         /* no block has weights of two output channels */
-	bool powers;             /* scales are powers of two */
-	float *bias, *bias_ours; /* per output channel, zero where there is none */
-	az_walk *walk[2];        /* of the float network and of the quantized one */
+	float *scale;               /* by block; a method may change them where own_scales is set */
+	int32_t *zero;              /* by block */
+	bool own_scales;            /* no block has weights of two output channels */
+	bool powers;                /* scales are powers of two */
+	float *bias, *bias_ours;    /* per output channel, zero where there is none */
+	uint64_t work_before, work; /* for progress: weights of the layers before, and of all */
+	az_walk *walk[2];           /* of the float network and of the quantized one */
 	/* Sums over all patches that were shown, [groups][inner], in both networks. */
 	double *sum[2];
 	int64_t rows;

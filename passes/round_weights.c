@@ -205,12 +205,18 @@ static bool round_layer(az_pass_ctx *pass, az_round_layer *layer, round_fn *roun
 	return ok;
 }
 
-static uint64_t count_layers(const az_module *module)
+/* Most methods take as long as a layer has weights. */
+static uint64_t work_of(const az_op *layer)
 {
-	uint64_t count = 0;
+	return 1 + (uint64_t)az_type_numel(layer->args[1].value->type);
+}
+
+static uint64_t work_of_all(const az_module *module)
+{
+	uint64_t work = 0;
 	for (az_op *op = next_layer(az_module_main(module)->first); op; op = next_layer(op->next))
-		count++;
-	return count;
+		work += work_of(op);
+	return work;
 }
 
 /* What must be given back whatever happens. */
@@ -244,9 +250,9 @@ static bool round_all(az_pass_ctx *pass, held *h, round_fn *round)
 	az_func *real = az_module_main(h->real), *ours = az_module_main(h->ours);
 	az_op *a = next_layer(main->first), *b = next_layer(real->first);
 	az_op *c = next_layer(ours->first);
-	uint64_t total = count_layers(pass->module), done = 0;
+	uint64_t total = work_of_all(pass->module), done = 0;
 	/* Twins are found by counting; insert-quantizers neither adds nor drops a layer. */
-	assert(count_layers(h->real) == total && count_layers(h->ours) == total);
+	assert(work_of_all(h->real) == total && work_of_all(h->ours) == total);
 	int64_t samples = az_round_effort(pass, "samples");
 	correction by = {.analytic = az_pass_flag(pass, "analytic")};
 	by.data = by.analytic ? has_data(pass) : az_pass_flag(pass, "bias");
@@ -255,9 +261,14 @@ static bool round_all(az_pass_ctx *pass, held *h, round_fn *round)
 	az_walk_begin(&h->walk[0], pass, real, samples);
 	az_walk_begin(&h->walk[1], pass, ours, samples);
 	while (a && b && c) {
-		az_round_layer layer = {
-			.op = a, .real = b, .ours = c, .walk = {&h->walk[0], &h->walk[1]}};
-		az_ctx_progress(pass->ctx, "round-weights", done++, total);
+		az_round_layer layer = {.op = a,
+			.real = b,
+			.ours = c,
+			.walk = {&h->walk[0], &h->walk[1]},
+			.work_before = done,
+			.work = total};
+		az_ctx_progress(pass->ctx, "round-weights", done, total);
+		done += work_of(a);
 		if (!round_layer(pass, &layer, round, &by))
 			return false;
 		a = next_layer(a->next);
@@ -294,14 +305,13 @@ bool az_pass_round_weights(az_pass_ctx *pass)
 	round_fn *round = method_of(pass);
 	if (!round)
 		return false;
-	if (az_pass_int(pass, "samples") < 1)
-		return az_error(pass->ctx, pass->step->loc,
-			"round-weights: samples = %lld must be positive",
-			(long long)az_pass_int(pass, "samples"));
-	if (az_pass_int(pass, "effort") < 1)
-		return az_error(pass->ctx, pass->step->loc,
-			"round-weights: effort = %lld must be positive",
-			(long long)az_pass_int(pass, "effort"));
+	const char *const counts[] = {"samples", "effort", "piece"};
+	for (size_t i = 0; i < AZ_COUNT(counts); i++) {
+		if (az_pass_int(pass, counts[i]) < 1)
+			return az_error(pass->ctx, pass->step->loc,
+				"round-weights: %s = %lld must be positive", counts[i],
+				(long long)az_pass_int(pass, counts[i]));
+	}
 	if (!(az_pass_real(pass, "damp") > 0))
 		return az_error(pass->ctx, pass->step->loc, "round-weights: damp must be positive");
 	bool analytic = round == round_nearest && az_pass_flag(pass, "analytic");

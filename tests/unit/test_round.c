@@ -205,8 +205,10 @@ static void every_form(void)
 		if (!(gptq < 0.9 * nearest) || !(adaround < 0.9 * nearest))
 			printf("%s: nearest %g, gptq %g, adaround %g\n", forms[i], nearest, gptq,
 				adaround);
+		double pieces = error_with(ctx, "gptq,piece=7", forms[i]);
 		CU_ASSERT(gptq < 0.9 * nearest);
 		CU_ASSERT(adaround < 0.9 * nearest);
+		CU_ASSERT(pieces < 0.9 * nearest && pieces != gptq);
 		az_ctx_free(ctx);
 	}
 }
@@ -254,6 +256,7 @@ static void refused(void)
 	refuse("round-weights{method=up}", &samples, "there is no method \"up\"");
 	refuse("round-weights{samples=0}", &samples, "samples = 0 must be positive");
 	refuse("round-weights{effort=0}", &samples, "effort = 0 must be positive");
+	refuse("round-weights{piece=0}", &samples, "piece = 0 must be positive");
 	refuse("round-weights{damp=0}", &samples, "damp must be positive");
 	refuse("round-weights", NULL, "there are no calibration samples");
 	refuse("round-weights{weights=9}", &samples, "must be 1 to 8 bits");
