@@ -6,7 +6,7 @@
 #include "backend/select.h"
 
 #define SCRATCH_WANTED 4096 /* bytes: strips are as high as these allow ... */
-#define SCRATCH_LEAST  1024 /* ... or these, of small layers */
+#define SCRATCH_LEAST  512  /* ... or these, of small layers */
 #define SCRATCH_MAX    (128 * 1024)
 
 static bool is_packed(az_elem e)
@@ -46,13 +46,22 @@ static window window_of(const az_op *op)
 		const az_attrs_conv *a = &op->attr.conv;
 		return (window){a->stride, a->pad, a->dilation, op->args[1].value->type->dim[1]};
 	}
-	const az_attrs_max_pool *a = &op->attr.max_pool;
+	if (op->code == AZ_OP_max_pool) {
+		const az_attrs_max_pool *a = &op->attr.max_pool;
+		return (window){a->stride, a->pad, a->dilation, az_ints_at(a->window, 0, 1)};
+	}
+	const az_attrs_sum_pool *a = &op->attr.sum_pool;
 	return (window){a->stride, a->pad, a->dilation, az_ints_at(a->window, 0, 1)};
+}
+
+static bool is_windowed(const az_op *op)
+{
+	return op->code == AZ_OP_conv || op->code == AZ_OP_max_pool || op->code == AZ_OP_sum_pool;
 }
 
 bool az_rows_takes(const az_op *op)
 {
-	if (op->code != AZ_OP_conv && op->code != AZ_OP_max_pool)
+	if (!is_windowed(op))
 		return false;
 	const az_type *x = op->args[0].value->type, *y = op->results[0]->type;
 	window w = window_of(op);
@@ -184,7 +193,7 @@ bool az_rows_read(const az_func *func, az_rows *r)
 	bool packed = false;
 	for (const az_op *op = func->first; op; op = op->next) {
 		packed = packed || az_unpacks(op) || az_packs(op);
-		if (!r->anchor && (op->code == AZ_OP_conv || op->code == AZ_OP_max_pool))
+		if (!r->anchor && is_windowed(op))
 			r->anchor = op;
 	}
 	if (!packed || !r->anchor || !az_rows_takes(r->anchor) ||

@@ -56,50 +56,58 @@ typedef struct az_fit {
 	double energy;                     /* sum of its squares */
 	double float_top1, float_mean_squared;
 	az_channels channels; /* of base */
+	az_fit_point least;   /* the smallest of all that were measured */
 	az_fit_point full;    /* the network with 8 bits everywhere and all its channels */
 	AZ_VEC(az_fit_point) points;
+	uint64_t smallest_arena; /* of all that was measured */
 	struct az_fit_journal *journal;
 	bool probing; /* only sizes are asked for: narrowing need not be good */
 } az_fit;
 
-/* What is left of the road behind a folded network. */
-#define AZ_FIT_TO_PLACED(options)                                                                  \
-	"widen-activations,select-kernels" options ",pack-weights,reorder-operations,plan-memory"
-
 /* driver/fit_point.c */
+/* What is left of the road behind a folded network: to where kernels are chosen, "" or ending in a comma; from
+ * there. */
+const char *az_fit_to_bytes(const az_fit *fit);
+const char *az_fit_to_placed(const az_fit *fit, const az_fit_point *point);
 /* Widths are multiples of that many channels. */
 int64_t az_fit_multiple(const az_fit *fit);
 /* The float network's outputs. Reports. */
 bool az_fit_reference(az_fit *fit);
-/* Makes the network of a point: canonical base, narrowed, calibrated, bits assigned (flash 0: 8 bits
 unsigned az_fit_fewest(const az_fit *fit); /* bits of weights: --least */
 az_fit_point az_fit_new_point(const az_fit *fit, double ratio, bool compact);
 void az_fit_assign_all(az_fit *fit, az_fit_point *point, unsigned bits);
 /* All layers with so many bits at this ratio: measured, not run. Narrowing without its fit and weights rounded
  * to nearest: sizes hardly depend on it. */
 bool az_fit_probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit_point *out);
+/* Makes the network of a point: canonical base, narrowed, calibrated, bits assigned (flash 0: 8 bits
  * everywhere), rounded, quantized, folded. NULL after reporting, or with *too_small set silently when no bits
  * fit; point->bits is filled in. */
 az_module *az_fit_network(az_fit *fit, az_fit_point *point, uint64_t flash, bool *too_small);
 /* Emits and measures; runs over the samples. The module is at stage folded and stays so. */
 bool az_fit_measure(az_fit *fit, az_module *module, az_fit_point *point);
 bool az_fit_evaluate(az_fit *fit, az_module *module, az_fit_point *point);
-/* Is a better than b, both measured? */
 /* How far the first output of a float network is from the reference, at most, in parts of the largest output. */
 bool az_fit_difference(az_fit *fit, az_module *module, double *most);
 /* The base with a width ratio, float; not fitted. NULL after reporting. */
 az_module *az_fit_rescaled(az_fit *fit, double ratio);
+/* Is a better than b, both measured? */
 bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b);
 
 /* driver/fit_search.c: tries points until the budgets are used well. Reports; *smallest is the least
  * .text + .rodata that was found when nothing fits. */
 bool az_fit_search(az_fit *fit, az_fit_point **best, uint64_t *smallest);
 
-/* driver/fit_journal.c: what was measured, line by line, so that an interrupted search goes on, and others
 /* driver/fit_sizes.c: --sizes: what every number of bits takes at the width ratios that the option lists, and, where
  * they widen, that the float network stays the same. Prints. Reports. */
 bool az_fit_sizes(az_fit *fit);
 
+/* driver/fit_budget.c */
+bool az_fit_check_budgets(az_job *job); /* as far as the text tells. Reports. */
+bool az_fit_read_budgets(az_fit *fit);  /* `full` must be measured. Reports. */
+/* Why nothing meets the budgets, for people; smallest: as az_fit_search gives it. */
+void az_fit_explain(const az_fit *fit, uint64_t smallest);
+
+/* driver/fit_journal.c: what was measured, line by line, so that an interrupted search goes on, and others
  * of the same network. A file of another network, or of one measured otherwise, is begun anew. */
 bool az_fit_journal_open(az_fit *fit, const char *path);
 /* A point of this ratio and policy that was measured before: fills it in and returns true. */

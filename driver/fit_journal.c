@@ -155,10 +155,12 @@ static const char *purpose(const az_fit *fit, const az_fit_point *point)
 {
 	const az_options *o = &fit->job->options;
 	return az_arena_printf(&fit->job->arena,
-		"flash %llu, ram %llu, macs %llu, bitops %llu, bits %u to %lld%s",
+		"flash %llu, ram %llu, macs %llu, bitops %llu, bits %u to %lld, activations from "
+		"%lld%s",
 		(unsigned long long)fit->flash, (unsigned long long)fit->ram,
 		(unsigned long long)fit->macs, (unsigned long long)fit->bitops, point->least,
 		(long long)(o->most.set ? o->most.v : AZ_BITS_MOST),
+		(long long)(o->least_acts.set ? o->least_acts.v : 2),
 		o->never_slower ? ", never slower" : "");
 }
 
@@ -197,6 +199,11 @@ void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 		json_object_object_add(bits, point->bits.list.v[i].layer,
 			json_object_new_int(point->bits.list.v[i].bits));
 	json_object_object_add(o, "bits", bits);
+	json_object *acts = json_object_new_object();
+	for (uint32_t i = 0; i < point->bits.acts.count; i++)
+		json_object_object_add(acts, point->bits.acts.v[i].layer,
+			json_object_new_int(point->bits.acts.v[i].bits));
+	json_object_object_add(o, "acts", acts);
 	write_line(fit->journal, o);
 }
 
@@ -205,7 +212,7 @@ bool az_fit_journal_find(az_fit *fit, az_fit_point *point)
 	const az_fit_journal *j = fit->journal;
 	const char *wanted = purpose(fit, point);
 	for (uint32_t i = 0; i < j->lines.count; i++) {
-		json_object *o = j->lines.v[i], *bits, *slower, *compact, *none;
+		json_object *o = j->lines.v[i], *bits, *slower, *compact, *none, *acts;
 		if (!json_object_object_get_ex(o, "compact", &compact) ||
 			json_object_get_boolean(compact) != point->compact)
 			continue;
@@ -228,6 +235,12 @@ bool az_fit_journal_find(az_fit *fit, az_fit_point *point)
 			point->slower = json_object_get_boolean(slower);
 		json_object_object_foreach(bits, layer, width) az_assign(&point->bits,
 			az_name_of(fit->job->ctx, layer), (unsigned)json_object_get_int(width));
+		if (json_object_object_get_ex(o, "acts", &acts)) {
+			json_object_object_foreach(acts, value, few)
+				az_assign_act(&point->bits, az_name_of(fit->job->ctx, value),
+					(unsigned)json_object_get_int(few));
+		}
+		point->bits.acts_known = true;
 		return true;
 	}
 	return false;

@@ -36,14 +36,23 @@ static bool run_passes(az_fit *fit, az_module *module, az_assignment *bits, cons
 	       az_pipeline_run(module, &pipeline, &env);
 }
 
+static int64_t least_acts(const az_fit *fit)
+{
+	const az_options *o = &fit->job->options;
+	return o->least_acts.set ? o->least_acts.v : 2;
+}
+
 /* The options that all quantizing passes share, with those of one pass before them: "{a=1,b=2}". */
 static char *with_options(const az_fit *fit, const char *own)
 {
 	const az_options *o = &fit->job->options;
 	az_text text = {.arena = &fit->job->arena};
+	const char *acts = o->acts;
+	if (fit->probing && fit->ram) /* whether there is a way at all */
+		acts = az_arena_printf(&fit->job->arena, "%lld", (long long)least_acts(fit));
 	az_text_add(&text, "{%s", own);
-	if (o->acts)
-		az_text_add(&text, "%sacts=%s", *own ? "," : "", o->acts);
+	if (acts)
+		az_text_add(&text, "%sacts=%s", *own ? "," : "", acts);
 	az_text_add(&text, "}");
 	return strcmp(text.v, "{}") == 0 ? "" : text.v;
 }
@@ -74,7 +83,17 @@ static char *pipeline_of(const az_fit *fit, const az_fit_point *point, uint64_t 
 	if (point->ratio != 1)
 		az_text_add(&text, "rescale-widths{ratio=%.6g,multiple=%lld,importance=%s},",
 			point->ratio, (long long)az_fit_multiple(fit), importance);
-	az_text_add(&text, "calibrate%s", with_options(fit, range_option(fit)));
+	const char *calibrate =
+		az_arena_printf(text.arena, "calibrate%s", with_options(fit, range_option(fit)));
+	az_text_add(&text, "%s", calibrate);
+	if (fit->ram && !fit->probing && !point->bits.acts_known) {
+		char *own = az_arena_printf(&fit->job->arena, "ram=%llu,policy=%s,least=%lld%s",
+			(unsigned long long)fit->ram,
+			strncmp(point->policy, "uniform", 7) == 0 ? "uniform" : "sensitivity",
+			(long long)least_acts(fit), point->compact ? ",size" : "");
+		/* Ranges suit the bits. */
+		az_text_add(&text, ",assign-activations%s,%s", with_options(fit, own), calibrate);
+	}
 	if (flash) {
 		char *own = az_arena_printf(&fit->job->arena,
 			"flash=%llu,policy=%s,least=%lld,most=%lld%s", (unsigned long long)flash,
@@ -106,7 +125,7 @@ typedef struct muted {
 static void mute(void *data, az_ctx *ctx, const az_message *message)
 {
 	muted *m = data;
-	if (!m->bits->too_small && m->handler)
+	if (!m->bits->too_small && !m->bits->too_small_arena && m->handler)
 		m->handler(NULL, ctx, message);
 }
 
@@ -121,7 +140,7 @@ static bool assign(az_fit *fit, az_module *module, az_fit_point *point, uint64_t
 	bool ok = run_passes(fit, module, &point->bits, pipeline_of(fit, point, flash));
 	ctx->diag.handler = m.handler;
 	ctx->diag.handler_data = data;
-	if (point->bits.too_small)
+	if (point->bits.too_small || point->bits.too_small_arena)
 		ctx->diag.error_count = errors;
 	return ok;
 }
@@ -132,11 +151,10 @@ az_module *az_fit_network(az_fit *fit, az_fit_point *point, uint64_t flash, bool
 	bool known = point->bits.list.count > 0;
 	point->bits.arena = &fit->job->arena;
 	*too_small = false;
-	bool ok = known ? run_passes(fit, module, &point->bits, pipeline_of(fit, point, 0))
-			: assign(fit, module, point, flash);
+	bool ok = assign(fit, module, point, known ? 0 : flash);
 	if (ok && run_passes(fit, module, &point->bits, quantize_text(fit)))
 		return module;
-	*too_small = point->bits.too_small;
+	*too_small = point->bits.too_small || point->bits.too_small_arena;
 	az_module_free(module);
 	return NULL;
 }
@@ -198,9 +216,22 @@ static void note_arena(az_fit *fit, const az_module *module, az_fit_point *point
 	point->value = v;
 }
 
+const char *az_fit_to_bytes(const az_fit *fit)
+{
+	return fit->ram ? "widen-activations,pack-activations," : "widen-activations,";
+}
+
+const char *az_fit_to_placed(const az_fit *fit, const az_fit_point *point)
+{
+	return az_arena_printf(&fit->job->arena,
+		"select-kernels%s,pack-weights,reorder-operations,plan-memory",
+		point->compact ? "{size}" : "");
+}
+
 static bool measure_placed(az_fit *fit, az_module *placed, az_fit_point *point)
 {
-	const char *text = point->compact ? AZ_FIT_TO_PLACED("{size}") : AZ_FIT_TO_PLACED("");
+	const char *text = az_arena_printf(&fit->job->arena, "%s%s", az_fit_to_bytes(fit),
+		az_fit_to_placed(fit, point));
 	az_cost cost;
 	az_cost_api api = az_backend_cost;
 	api.whole = !fit->probing;
@@ -211,12 +242,17 @@ static bool measure_placed(az_fit *fit, az_module *placed, az_fit_point *point)
 	point->rodata_bytes = cost.rodata_bytes;
 	point->weight_bytes = cost.weight_bytes;
 	point->arena_bytes = cost.arena_bytes;
+	if (!fit->smallest_arena || cost.arena_bytes < fit->smallest_arena)
+		fit->smallest_arena = cost.arena_bytes;
 	point->ram_bytes = cost.arena_bytes + cost.data_bytes + cost.bss_bytes + cost.stack_bytes;
 	point->macs = cost.macs;
 	point->bitops = cost.bitops;
 	point->seconds = cost.seconds;
 	note_layers(fit, &cost, point);
 	note_arena(fit, placed, point);
+	uint64_t least = fit->least.text_bytes + fit->least.rodata_bytes;
+	if (!least || point->text_bytes + point->rodata_bytes < least)
+		fit->least = *point;
 	return true;
 }
 
@@ -233,39 +269,6 @@ bool az_fit_measure(az_fit *fit, az_module *module, az_fit_point *point)
 	return ok;
 }
 
-/* --- Running it ---------------------------------------------------------------------------------- */
-
-typedef struct tally {
-	uint64_t labelled, right;
-	double error, rebuilt, elements;
-} tally;
-
-static bool is_right(const az_tensor *out, int64_t label)
-{
-	int64_t n = az_type_numel(out->type), best = 0;
-	for (int64_t i = 1; i < n; i++) {
-		if (az_tensor_get(out, (uint64_t)i) > az_tensor_get(out, (uint64_t)best))
-			best = i;
-	}
-	return best == label;
-}
-
-static bool count_sample(az_fit *fit, uint64_t i, const az_tensor *in, const az_tensor *out,
-	tally *t)
-{
-	int64_t label = fit->data->label ? fit->data->label(fit->data->data, i) : -1;
-	int64_t n = az_type_numel(out->type);
-	const float *y = out->data;
-	if (label >= 0) {
-		label += fit->job->options.label_offset.v;
-		if (label < 0 || label >= n)
-			return az_error(fit->job->ctx, AZ_LOC_NONE,
-				"sample %llu is of class %lld (label and --label-offset), the "
-				"network has %lld",
-				(unsigned long long)i, (long long)label, (long long)n);
-		t->labelled++;
-		t->right += is_right(out, label);
-	}
 /* --- Points to be ----------------------------------------------------------------------------- */
 
 unsigned az_fit_fewest(const az_fit *fit)
@@ -309,6 +312,39 @@ bool az_fit_probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit
 	return ok;
 }
 
+/* --- Running it ---------------------------------------------------------------------------------- */
+
+typedef struct tally {
+	uint64_t labelled, right;
+	double error, rebuilt, elements;
+} tally;
+
+static bool is_right(const az_tensor *out, int64_t label)
+{
+	int64_t n = az_type_numel(out->type), best = 0;
+	for (int64_t i = 1; i < n; i++) {
+		if (az_tensor_get(out, (uint64_t)i) > az_tensor_get(out, (uint64_t)best))
+			best = i;
+	}
+	return best == label;
+}
+
+static bool count_sample(az_fit *fit, uint64_t i, const az_tensor *in, const az_tensor *out,
+	tally *t)
+{
+	int64_t label = fit->data->label ? fit->data->label(fit->data->data, i) : -1;
+	int64_t n = az_type_numel(out->type);
+	const float *y = out->data;
+	if (label >= 0) {
+		label += fit->job->options.label_offset.v;
+		if (label < 0 || label >= n)
+			return az_error(fit->job->ctx, AZ_LOC_NONE,
+				"sample %llu is of class %lld (label and --label-offset), the "
+				"network has %lld classes",
+				(unsigned long long)i, (long long)label, (long long)n);
+		t->labelled++;
+		t->right += is_right(out, label);
+	}
 	for (int64_t k = 0; k < n; k++) {
 		double d = (double)y[k] - (double)fit->reference[i][k];
 		t->error += d * d;
@@ -416,17 +452,6 @@ bool az_fit_evaluate(az_fit *fit, az_module *module, az_fit_point *point)
 	return ok;
 }
 
-bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b)
-{
-	bool labels = fit->data->label && !isnan(a->top1) && !isnan(b->top1);
-	if (labels && a->top1 != b->top1)
-		return a->top1 > b->top1;
-	if (a->sqnr != b->sqnr)
-		return a->sqnr > b->sqnr;
-	if (a->compact != b->compact)
-		return b->compact;
-	return a->text_bytes + a->rodata_bytes < b->text_bytes + b->rodata_bytes;
-}
 az_module *az_fit_rescaled(az_fit *fit, double ratio)
 {
 	az_module *module = az_module_clone(fit->base, true);
@@ -461,3 +486,14 @@ bool az_fit_difference(az_fit *fit, az_module *module, double *most)
 	return ok;
 }
 
+bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b)
+{
+	bool labels = fit->data->label && !isnan(a->top1) && !isnan(b->top1);
+	if (labels && a->top1 != b->top1)
+		return a->top1 > b->top1;
+	if (a->sqnr != b->sqnr)
+		return a->sqnr > b->sqnr;
+	if (a->compact != b->compact)
+		return b->compact;
+	return a->text_bytes + a->rodata_bytes < b->text_bytes + b->rodata_bytes;
+}

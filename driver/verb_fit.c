@@ -10,63 +10,34 @@
 #include "driver/fit.h"
 #include "ir/print.h"
 
-/* --- Budgets -------------------------------------------------------------------------------------- */
-
-/* "96K", "64KiB", "1.5M", "50%" of `whole`: a positive number of things. */
-static bool read_budget(az_job *job, const char *option, const char *text, uint64_t whole,
-	uint64_t *out)
+static bool is_one_of(const char *word, const char *const *words)
 {
-	static const struct {
-		const char *suffix;
-		double factor;
-	} units[] = {{"", 1}, {"B", 1}, {"K", 1e3}, {"KB", 1e3}, {"KiB", 1024}, {"M", 1e6},
-		{"MB", 1e6}, {"MiB", 1048576}, {"G", 1e9}};
-	char *end;
-	*out = 0;
-	if (!text)
-		return true;
-	double v = strtod(text, &end), factor = 0;
-	for (size_t i = 0; i < AZ_COUNT(units); i++) {
-		if (strcmp(end, units[i].suffix) == 0)
-			factor = units[i].factor;
-	}
-	if (strcmp(end, "%") == 0)
-		factor = (double)whole / 100;
-	if (end == text || factor == 0)
-		return az_error(job->ctx, AZ_LOC_NONE,
-			"%s wants a size such as 96K, 64KiB, 1.5M or 50%%, found '%s'", option,
-			text);
-	if (!(v > 0) || !(v * factor >= 1) || !(v * factor < 0x1p63))
-		return az_error(job->ctx, AZ_LOC_NONE, "%s=%s is no budget: it must be positive",
-			option, text);
-	*out = (uint64_t)(v * factor);
-	return true;
-}
-
-static bool read_budgets(az_fit *fit)
-{
-	az_job *job = fit->job;
-	const az_options *o = &job->options;
-	const az_fit_point *full = &fit->full;
-	return read_budget(job, "--flash", o->flash, full->text_bytes + full->rodata_bytes,
-		       &fit->flash) &&
-	       read_budget(job, "--ram", o->ram, full->arena_bytes, &fit->ram) &&
-	       read_budget(job, "--macs", o->macs, full->macs, &fit->macs) &&
-	       read_budget(job, "--bitops", o->bitops, full->bitops, &fit->bitops);
+	while (*words && word && strcmp(*words, word) != 0)
+		words++;
+	return !word || *words;
 }
 
 /* Faults of the command line; NULL: none. */
 static const char *misused(const az_options *o)
 {
+	static const char *const policies[] = {
+		"sensitivity", "hessian", "orthogonality", "uniform", NULL};
+	static const char *const importances[] = {"activation", "magnitude", "taylor", NULL};
 	int64_t least = o->least.set ? o->least.v : 2, most = o->most.set ? o->most.v : 8;
 	if (!o->sizes && !o->flash && !o->ram && !o->macs && !o->bitops)
 		return "fit wants a budget: --flash, --ram, --macs or --bitops";
 	if (!o->calib)
 		return "fit wants --calib=DATA: samples that it measures every choice with";
+	if (!is_one_of(o->policy, policies))
+		return "--policy wants sensitivity, hessian, orthogonality or uniform";
+	if (!is_one_of(o->importance, importances))
+		return "--importance wants activation, magnitude or taylor";
 	if (o->label_offset.set && !o->calib_labels)
 		return "--label-offset wants --calib-labels=FILE";
 	if (least < 1 || most > AZ_BITS_MOST || least > most)
 		return "--least and --most want 1 to 8 bits, least first";
+	if (o->least_acts.set && (o->least_acts.v < 1 || o->least_acts.v > AZ_BITS_MOST))
+		return "--least-acts wants 1 to 8 bits";
 	if (o->emit && strcmp(o->emit, "exe") != 0 && strcmp(o->emit, "obj") != 0)
 		return "--emit wants exe or obj";
 	if (o->multiple.set && (o->multiple.v < 1 || o->multiple.v > 4096))
@@ -156,9 +127,13 @@ static bool write_best(az_fit *fit, az_fit_point *best)
 	if (!module)
 		return false;
 	const char *path = output_path(job), *blobs = job->options.blobs;
-	const char *rest = best->compact ? AZ_FIT_TO_PLACED("{size}") : AZ_FIT_TO_PLACED("");
+	const char *rest = az_fit_to_placed(fit, best), *bytes = az_fit_to_bytes(fit);
+	bytes = az_arena_copy(&job->arena, bytes, strlen(bytes) - 1);
+	/* Packed activations are part of the text. */
 	bool ok = (best->layer || az_fit_measure(fit, module, best)) &&
+		  (!fit->ram || az_job_pipeline(job, module, bytes)) &&
 		  (best->compact || az_module_write(module, path, blobs)) &&
+		  (fit->ram || az_job_pipeline(job, module, bytes)) &&
 		  az_job_pipeline(job, module, rest) &&
 		  (!best->compact || az_module_write(module, path, blobs)) &&
 		  (!job->options.emit || emit(fit, module));
@@ -167,43 +142,6 @@ static bool write_best(az_fit *fit, az_fit_point *best)
 }
 
 /* --- Telling --------------------------------------------------------------------------------------- */
-
-/* The layer that only `rank` others outweigh. */
-static const az_fit_layer *heaviest(const az_fit_point *p, uint32_t rank)
-{
-	for (uint32_t i = 0;; i++) {
-		uint32_t heavier = 0;
-		uint64_t own = p->layer[i].weight_bytes;
-		for (uint32_t k = 0; k < p->layer_count; k++) {
-			uint64_t other = p->layer[k].weight_bytes;
-			heavier += other > own || (other == own && k < i);
-		}
-		if (heavier == rank)
-			return &p->layer[i];
-	}
-}
-
-static void explain_refusal(const az_fit *fit, uint64_t smallest)
-{
-	const az_fit_point *full = &fit->full;
-	fprintf(stderr, "adze: error: no network of this kind meets the budget\n");
-	if (fit->flash && smallest != UINT64_MAX)
-		fprintf(stderr,
-			"  flash: %llu bytes wanted; the smallest found takes %llu, with 8 bits "
-			"and "
-			"all channels %llu\n",
-			(unsigned long long)fit->flash, (unsigned long long)smallest,
-			(unsigned long long)(full->text_bytes + full->rodata_bytes));
-	if (fit->ram)
-		fprintf(stderr, "  RAM: %llu bytes wanted, %llu with all channels\n",
-			(unsigned long long)fit->ram, (unsigned long long)full->arena_bytes);
-	for (uint32_t rank = 0; rank < full->layer_count && rank < 3; rank++) {
-		const az_fit_layer *l = heaviest(full, rank);
-		fprintf(stderr, "  %s: %llu bytes of weights and %llu of code with 8 bits\n",
-			l->name, (unsigned long long)l->weight_bytes,
-			(unsigned long long)l->code_bytes);
-	}
-}
 
 static bool tell(az_fit *fit, const az_fit_point *best)
 {
@@ -225,17 +163,18 @@ static int fit_budgets(az_fit *fit)
 	const char *journal = job->options.journal;
 	if (!journal)
 		journal = az_arena_printf(&job->arena, "%s.journal", output_path(job));
-	if (!az_job_target(job) || !to_canonical(fit) || !az_fit_reference(fit))
+	if (!az_fit_check_budgets(job) || !az_job_target(job) || !to_canonical(fit) ||
+		!az_fit_reference(fit))
 		return AZ_EXIT_REFUSED;
 	if (job->options.sizes)
 		return az_fit_sizes(fit) ? AZ_EXIT_DONE : AZ_EXIT_REFUSED;
-	if (!measure_full(fit) || !read_budgets(fit) || !split_channels(fit) ||
+	if (!measure_full(fit) || !az_fit_read_budgets(fit) || !split_channels(fit) ||
 		!az_fit_journal_open(fit, journal))
 		return AZ_EXIT_REFUSED;
 	if (!az_fit_search(fit, &best, &smallest) || (best && !write_best(fit, best)))
 		return AZ_EXIT_REFUSED;
 	if (!best)
-		explain_refusal(fit, smallest);
+		az_fit_explain(fit, smallest);
 	if (!tell(fit, best))
 		return AZ_EXIT_REFUSED;
 	az_fit_journal_close(fit, !job->options.journal);

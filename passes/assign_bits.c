@@ -78,7 +78,7 @@ static bool measure(search *s, const uint8_t *bits, uint64_t *size)
 	to_assignment(s, bits, &trial);
 	az_ctx_progress(pass->ctx, "assign-bits: objects", ++pass->env->assigned->emitted, 0);
 	const char *tail = az_trial_to_placed(pass, az_pass_flag(pass, "size"),
-		pass->env->assigned->acts.count > 0);
+		pass->env->assigned->acts_known);
 	az_module *module = az_trial(pass, &trial, tail);
 	bool ok = module && measure_once(s, module, size);
 	az_arena_reset(&pass->scratch, mark);

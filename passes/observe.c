@@ -4,6 +4,7 @@
 #include "passes/observe.h"
 
 #include <stdio.h>
+#include <string.h>
 
 typedef struct run {
 	az_pass_ctx *pass;
@@ -112,6 +113,14 @@ static bool run_guarded(run *r)
 	return ok;
 }
 
+/* The history of one that was calibrated would lead on to quantizing. */
+static void forget_ranges(az_module *module)
+{
+	for (uint32_t i = 0; i < module->done.count; i++)
+		if (strncmp(module->done.v[i], "calibrate", strlen("calibrate")) == 0)
+			module->done.count = i;
+}
+
 bool az_observe(az_pass_ctx *pass, int64_t most, const az_observer *observer)
 {
 	const az_pass_env *env = pass->env;
@@ -125,5 +134,6 @@ bool az_observe(az_pass_ctx *pass, int64_t most, const az_observer *observer)
 	if (most > 0 && (uint64_t)most < r.samples)
 		r.samples = (uint64_t)most;
 	r.clone = az_module_clone(pass->module, true);
+	forget_ranges(r.clone);
 	return run_guarded(&r);
 }

@@ -9,7 +9,7 @@
  *
  * Their numbers stay. A value is packed where that keeps its bytes out of memory altogether: its makers write
  * and its readers unpack a few rows at a time. So it is made by a quantizer (or by thresholds, a table, pooling by
- * maximum) and read by convolutions, pools by maximum without a border above and below, and element by element, it
+ * maximum) and read by convolutions, pools without a border above and below, and element by element, it
  * has four dimensions, and its rows are whole bytes. What one element-wise operation alone reads stays in
  * registers, and all else as it is.
  *
@@ -105,6 +105,9 @@ static bool reads_rows(const az_use *use)
 	case AZ_OP_max_pool:
 		return !az_ints_at(op->attr.max_pool.pad, 0, 0) &&
 		       !az_ints_at(op->attr.max_pool.pad, 2, 0);
+	case AZ_OP_sum_pool:
+		return !az_ints_at(op->attr.sum_pool.pad, 0, 0) &&
+		       !az_ints_at(op->attr.sum_pool.pad, 2, 0);
 	case AZ_OP_dequantize:
 	case AZ_OP_requantize:
 	case AZ_OP_lookup:

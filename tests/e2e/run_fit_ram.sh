@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# adze fit under a budget of memory: the arena of what it writes is within it, activations of few bits lie packed,
+# code gives what the interpreter gives, an interrupted search goes on, and too small a budget is refused.
+. tests/e2e/lib.sh
+model=$example/digits.onnx
+data=(--calib=$example/calibration.npy --calib-limit=60 --round=nearest)
+
+arena_of() { # arena_of NETWORK: bytes, as compiled
+	"$ADZE" info "$1" --json | sed -n 's/^ *"arena_bytes":\([0-9]*\).*/\1/p' | head -n 1
+}
+
+"$ADZE" compile $model "${data[@]}" --emit=adz -o "$work/full.adz" >/dev/null
+full=$(arena_of "$work/full.adz")
+for case in "sensitivity 60" "uniform 70"; do
+	read -r policy percent <<<"$case"
+	out=$work/$policy
+	try_run "$policy $percent %" "$ADZE" fit $model "${data[@]}" --ram="$percent%" --policy="$policy" -o "$out.adz" \
+		--journal="$work/$policy.journal" || continue
+	arena=$(arena_of "$out.adz")
+	[ "$((100 * arena))" -le "$((percent * full))" ] ||
+		fail "$policy: an arena of $arena bytes, more than $percent % of $full"
+	[ "$((100 * arena))" -ge "$((percent * full * 8 / 10))" ] ||
+		fail "$policy: an arena of $arena bytes, far less than $percent % of $full"
+	try_run "$policy, code" "$ADZE" run "$out.adz" $example/test_data_set_0/input_0.pb -o "$work/code.npy"
+	try_run "$policy, interpreted" "$ADZE" run "$out.adz" $example/test_data_set_0/input_0.pb --interpret \
+		-o "$work/meaning.npy"
+	same "$policy" "$work/code.npy" "$work/meaning.npy"
+	try_run "$policy again" "$ADZE" fit $model "${data[@]}" --ram="$percent%" --policy="$policy" -o "$work/again.adz" \
+		--journal="$work/$policy.journal"
+	same "$policy again" "$work/again.adz" "$out.adz"
+done
+"$ADZE" info "$work/sensitivity.adz" | grep -q ' rows\[' || fail "nothing is packed"
+
+# Flash and memory at once.
+try_run "both" "$ADZE" fit $model "${data[@]}" --ram=70% --flash=60% --policy=orthogonality -o "$work/both.adz"
+[ "$((100 * $(arena_of "$work/both.adz")))" -le "$((70 * full))" ] || fail "both: more memory than was to be"
+
+"$ADZE" fit $model "${data[@]}" --ram=100 -o "$work/none.adz" >"$work/said" 2>&1
+[ $? = 3 ] || fail "a budget of 100 bytes is not refused"
+grep -q 'RAM: 100 bytes wanted; the smallest found takes' "$work/said" || fail "the refusal says: $(cat "$work/said")"
+finish
