@@ -25,14 +25,6 @@ static bool is_chain_op(const az_op *op)
 	return az_expr_takes(op) && op->arg_count <= AZ_CHAIN_ARGS && op->result_count == 1;
 }
 
-static bool same_shape(const az_type *a, const az_type *b)
-{
-	bool same = a->rank == b->rank;
-	for (uint32_t d = 0; same && d < a->rank; d++)
-		same = a->dim[d] == b->dim[d];
-	return same;
-}
-
 /* Where a value comes from; the chain's operations so far are known. */
 static int32_t origin(const az_chain *c, const az_value *value)
 {
@@ -104,7 +96,8 @@ static bool find_results(az_chain *c)
 		const az_value *value = func->results.v[i].use->value;
 		bool padded = c->pad && value == c->pad->results[0];
 		const az_value *body = padded ? az_op_arg(c->pad, 0) : value;
-		if (!body || body->kind != AZ_VALUE_RESULT || !same_shape(body->type, c->shape))
+		if (!body || body->kind != AZ_VALUE_RESULT ||
+			!az_type_same_shape(body->type, c->shape))
 			return false;
 		c->result_from[i] = origin(c, body);
 	}
@@ -142,7 +135,8 @@ bool az_chain_parse(const az_func *func, az_chain *c)
 			if (value && !anchor_elem_fits(c->anchor, value->type))
 				return false;
 		}
-		if ((c->op_count || c->pad) && !same_shape(c->anchor->results[0]->type, c->shape))
+		if ((c->op_count || c->pad) &&
+			!az_type_same_shape(c->anchor->results[0]->type, c->shape))
 			return false;
 	}
 	for (uint32_t i = 0; i < c->op_count; i++) {

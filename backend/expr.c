@@ -66,20 +66,6 @@ static LLVMValueRef binary_int(az_emitter *e, const az_op *op, LLVMValueRef a, L
 	}
 }
 
-static az_reals clamp_of(const az_op *op)
-{
-	switch (op->code) {
-	case AZ_OP_add:
-		return op->attr.add.clamp;
-	case AZ_OP_sub:
-		return op->attr.sub.clamp;
-	case AZ_OP_mul:
-		return op->attr.mul.clamp;
-	default:
-		return (az_reals){0, NULL};
-	}
-}
-
 static LLVMValueRef binary(az_emitter *e, const az_op *op, LLVMValueRef a, LLVMValueRef b)
 {
 	az_elem elem = arg_elem(op, 0);
@@ -87,7 +73,7 @@ static LLVMValueRef binary(az_emitter *e, const az_op *op, LLVMValueRef a, LLVMV
 		return az_more(e, elem, op->code == AZ_OP_max, a, b);
 	bool real = az_elem_is_float(elem);
 	LLVMValueRef x = real ? binary_float(e, op, a, b) : binary_int(e, op, a, b);
-	az_reals clamp = clamp_of(op);
+	az_reals clamp = az_op_clamp(op);
 	if (x && clamp.count == 2)
 		x = az_clip(e, x, clamp.v[0], clamp.v[1]);
 	return x ? az_to_grid(e, elem, x) : NULL;

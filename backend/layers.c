@@ -24,21 +24,11 @@ static void note(walk *w, const az_value *value, az_elem elem)
 		az_map_put(w->arena, &w->elems, value, az_arena_dup(w->arena, &elem, sizeof elem));
 }
 
-/* The narrowest integers of the kind that hold lo and hi. */
-static az_elem narrowest(az_elem stored, int64_t lo, int64_t hi)
-{
-	az_elem e = stored;
-	for (e.bits = 1; e.bits < stored.bits; e.bits++)
-		if (az_elem_min(e) <= lo && hi <= az_elem_max(e))
-			break;
-	return e;
-}
-
 static az_elem bounded(az_elem stored, az_ints clamp)
 {
 	if (!az_elem_is_integer(stored) || clamp.count != 2)
 		return stored;
-	return narrowest(stored, clamp.v[0], clamp.v[1]);
+	return az_elem_narrowest(stored, clamp.v[0], clamp.v[1]);
 }
 
 /* Results of computing on numbers; others are made of the operand's own. */

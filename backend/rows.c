@@ -87,14 +87,6 @@ static bool whole_bytes(const az_type *type)
 	return type->dim[2] * type->dim[3] * type->elem.bits % 8 == 0;
 }
 
-static bool same_shape(const az_type *a, const az_type *b)
-{
-	for (uint32_t d = 0; d < a->rank && a->rank == b->rank; d++)
-		if (a->dim[d] != b->dim[d])
-			return false;
-	return a->rank == b->rank;
-}
-
 /* Constant borders of rows and columns only. */
 static bool is_plain_pad(const az_op *op)
 {
@@ -123,7 +115,7 @@ static bool classify_operand(az_rows *r, const az_op *op, uint32_t i)
 		return !is_packed(t->elem) || !az_unpacks(op);
 	if (az_unpacks(op)) {
 		r->kind[v->index] = AZ_ROWS_COPIED;
-		return same_shape(t, y) && whole_bytes(t);
+		return az_type_same_shape(t, y) && whole_bytes(t);
 	}
 	if (t->rank < 3 || (t->rank == 3 && t->dim[0] == 1))
 		return true;
@@ -198,7 +190,7 @@ bool az_rows_read(const az_func *func, az_rows *r)
 	}
 	if (!packed || !r->anchor || !az_rows_takes(r->anchor) ||
 		func->params.count > AZ_ARGS_MAX || !find_x(r) || !read_window(r) ||
-		!find_body(r) || !same_shape(r->body, r->anchor->results[0]->type))
+		!find_body(r) || !az_type_same_shape(r->body, r->anchor->results[0]->type))
 		return false;
 	for (const az_op *op = func->first; op; op = op->next) {
 		if (op == r->anchor || op == r->margin || op == r->packing || before_anchor(r, op))

@@ -69,11 +69,6 @@ bool az_brings_rows(const az_op *op)
 	return az_rows_takes(user) && user->args[0].value == op->results[0];
 }
 
-static bool same_shape(const az_type *a, const az_type *b)
-{
-	return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim) == 0;
-}
-
 static bool sub_byte(const az_value *value)
 {
 	return value->type->elem.bits % 8 != 0;
@@ -182,7 +177,7 @@ static az_group *join(az_op *op, const az_map *order, az_map *group_of, az_arena
 		az_group *group = feeding(group_of, op, i);
 		if (!group)
 			continue;
-		if (!same_shape(group->tail->type, op->results[0]->type)) {
+		if (!az_type_same_shape(group->tail->type, op->results[0]->type)) {
 			smaller = is_dequantize(group) ? group : smaller;
 			continue;
 		}

@@ -61,11 +61,6 @@ static difference compare(const az_options *o, const az_tensor *x, const az_tens
 	return d;
 }
 
-static bool same_shape(const az_type *a, const az_type *b)
-{
-	return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim) == 0;
-}
-
 typedef struct suite {
 	az_job *job;
 	az_runner runner, interpreter;
@@ -116,7 +111,7 @@ static bool check_outputs(suite *s, const char *folder, const char *with, const 
 	const az_func *main = s->runner.main;
 	bool all = true;
 	for (uint32_t i = 0; i < main->results.count; i++) {
-		if (!same_shape(got[i].type, expected[i].type))
+		if (!az_type_same_shape(got[i].type, expected[i].type))
 			return az_error(s->job->ctx, AZ_LOC_NONE,
 				"%s: output \"%s\" is %s, expected %s", folder,
 				main->results.v[i].name, az_type_print(&s->job->arena, got[i].type),

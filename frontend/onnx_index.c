@@ -17,11 +17,6 @@ static int64_t count_of(const az_type *t, uint32_t from, uint32_t to)
 	return n;
 }
 
-static bool same_shape(const az_type *a, const az_type *b)
-{
-	return a->rank == b->rank && !memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]);
-}
-
 static az_value *list_i64(az_node *n, uint32_t rank, const int64_t *dim, const int64_t *v)
 {
 	return az_emit_const(n, az_type_get(n->im->ctx, AZ_I64, rank, dim), v);
@@ -208,7 +203,7 @@ bool az_onnx_scatter_elements(az_node *n)
 	int axis = az_node_axis(n, "axis", 0, data->type->rank);
 	if (axis < 0 || !indices_fit(n, t, data->type, (uint32_t)axis))
 		return false;
-	if (!same_shape(t, updates->type))
+	if (!az_type_same_shape(t, updates->type))
 		return az_node_error(n, "updates %s have not the shape of indices %s",
 			az_type_print(&n->im->scratch, updates->type),
 			az_type_print(&n->im->scratch, t));

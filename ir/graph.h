@@ -172,6 +172,11 @@ bool az_op_reinfer(az_op *op) AZ_NODISCARD;
  * constants stay); results are entered into the map. NULL on failure. */
 az_op *az_op_clone(az_builder *at, const az_op *op, az_map *map);
 
+/* Where the operation has its clamp; NULL: it has none. */
+az_reals *az_op_clamp_at(az_op *op);
+az_reals az_op_clamp(const az_op *op); /* empty when it has none */
+int64_t az_op_groups(const az_op *op); /* of a convolution; of all else 1 */
+
 static inline az_value *az_op_arg(const az_op *op, uint32_t i)
 {
 	return i < op->arg_count ? op->args[i].value : NULL;

@@ -192,3 +192,36 @@ az_op *az_op_clone(az_builder *at, const az_op *op, az_map *map)
 	}
 	return copy;
 }
+
+az_reals *az_op_clamp_at(az_op *op)
+{
+	switch (op->code) {
+	case AZ_OP_conv:
+		return &op->attr.conv.clamp;
+	case AZ_OP_conv_transpose:
+		return &op->attr.conv_transpose.clamp;
+	case AZ_OP_matmul:
+		return &op->attr.matmul.clamp;
+	case AZ_OP_add:
+		return &op->attr.add.clamp;
+	case AZ_OP_sub:
+		return &op->attr.sub.clamp;
+	case AZ_OP_mul:
+		return &op->attr.mul.clamp;
+	default:
+		return NULL;
+	}
+}
+
+az_reals az_op_clamp(const az_op *op)
+{
+	const az_reals *clamp = az_op_clamp_at((az_op *)(uintptr_t)op);
+	return clamp ? *clamp : (az_reals){0, NULL};
+}
+
+int64_t az_op_groups(const az_op *op)
+{
+	return op->code == AZ_OP_conv             ? op->attr.conv.groups
+	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups
+						  : 1;
+}

@@ -139,6 +139,15 @@ int64_t az_elem_max(az_elem e)
 	return 0;
 }
 
+az_elem az_elem_narrowest(az_elem stored, int64_t lo, int64_t hi)
+{
+	az_elem e = stored;
+	for (e.bits = 1; e.bits < stored.bits; e.bits++)
+		if (az_elem_min(e) <= lo && hi <= az_elem_max(e))
+			break;
+	return e;
+}
+
 const char *az_elem_print(char out[16], az_elem e)
 {
 	static const char *const format[] = {
@@ -201,6 +210,11 @@ int64_t az_type_numel(const az_type *type)
 	for (uint32_t i = 0; i < type->rank; i++)
 		n *= type->dim[i];
 	return n;
+}
+
+bool az_type_same_shape(const az_type *a, const az_type *b)
+{
+	return a->rank == b->rank && memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]) == 0;
 }
 
 size_t az_type_size(const az_type *type)

@@ -60,12 +60,15 @@ bool az_elem_is_signed(az_elem e);  /* iN and bipolar */
  * bits are clamped to int64_t. */
 int64_t az_elem_min(az_elem e);
 int64_t az_elem_max(az_elem e);
+/* The narrowest integers of the kind of `stored` that hold lo and hi; `stored` when none do. */
+az_elem az_elem_narrowest(az_elem stored, int64_t lo, int64_t hi);
 /* "f32", "i4", "bipolar", ... into out; returns out. */
 const char *az_elem_print(char out[16], az_elem e);
 bool az_elem_parse(const char *text, az_elem *out); /* the whole text */
 
 int64_t az_type_numel(const az_type *type);
 size_t az_type_size(const az_type *type); /* bytes, packed */
+bool az_type_same_shape(const az_type *a, const az_type *b);
 /* "f32[1,8,8,3]" in the arena. */
 char *az_type_print(az_arena *arena, const az_type *type);
 /* false when the shape is outside base/limits.h (product included). */

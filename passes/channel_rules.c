@@ -82,11 +82,6 @@ static void contract(az_channels *ch, const az_value *w, uint32_t dim)
 
 /* --- Convolutions -------------------------------------------------------------------------------- */
 
-static int64_t groups_of(const az_op *op)
-{
-	return op->code == AZ_OP_conv ? op->attr.conv.groups : op->attr.conv_transpose.groups;
-}
-
 /* One filter per input channel: the channel goes with its filters. */
 static void depthwise(az_channels *ch, const az_value *x, const az_value *w, int64_t groups)
 {
@@ -115,7 +110,7 @@ static void convolution(az_channels *ch, const az_op *op)
 {
 	const az_value *x = op->args[0].value, *w = op->args[1].value, *bias = az_op_arg(op, 2);
 	const az_value *y = op->results[0];
-	int64_t groups = groups_of(op);
+	int64_t groups = az_op_groups(op);
 	same(ch, x, 0, y, 0);
 	for (uint32_t d = 1; d < last_of(x); d++) {
 		fix(ch, x, d, "a spatial dimension");

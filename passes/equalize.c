@@ -52,13 +52,6 @@ typedef struct equalizer {
 	AZ_VEC(pair) pairs;
 } equalizer;
 
-static az_reals *clamp_of(az_op *op)
-{
-	return op->code == AZ_OP_conv             ? &op->attr.conv.clamp
-	       : op->code == AZ_OP_conv_transpose ? &op->attr.conv_transpose.clamp
-						  : &op->attr.matmul.clamp;
-}
-
 static layer *layer_of(equalizer *e, az_op *op)
 {
 	for (uint32_t i = 0; i < e->layers.count; i++) {
@@ -68,13 +61,11 @@ static layer *layer_of(equalizer *e, az_op *op)
 	const az_const *w = az_value_const(op->args[1].value);
 	const az_type *type = w->value.type;
 	layer *l = az_new(e->arena, layer);
-	int64_t count = az_type_numel(type), groups = 1;
-	groups = op->code == AZ_OP_conv ? op->attr.conv.groups : groups;
-	groups = op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups : groups;
+	int64_t count = az_type_numel(type);
 	*l = (layer){.op = op, .last = op->code == AZ_OP_matmul};
 	l->channels = type->dim[l->last ? type->rank - 1 : 0];
 	l->inner = l->channels ? count / l->channels : 0;
-	l->outputs = l->channels / groups;
+	l->outputs = l->channels / az_op_groups(op);
 	l->in_group = l->last ? l->inner : type->dim[type->rank - 1];
 	l->w = az_new_array(e->arena, double, (size_t)count + 1);
 	for (int64_t i = 0; i < count; i++)
@@ -122,7 +113,7 @@ static void find_pairs(equalizer *e, const az_func *main)
 		if (!az_has_weights(op))
 			continue;
 		az_op *reader = reader_of(op);
-		az_reals *clamp = clamp_of(op);
+		az_reals *clamp = az_op_clamp_at(op);
 		bool free = clamp->count != 2;
 		bool relu = !free && clamp->v[0] == 0.0f;
 		if (!reader || !(free || (relu && (isinf(clamp->v[1]) || e->relax))))
@@ -194,12 +185,12 @@ static bool pads(const az_op *op)
 static bool absorbs(const pair *p)
 {
 	const az_op *op = az_only_user(p->a->op->results[0]);
-	const az_reals *clamp = clamp_of(p->a->op), *normal = az_normal_of(p->a->op);
+	const az_reals *normal = az_normal_of(p->a->op);
 	for (; op != p->b->op; op = az_only_user(op->results[0])) {
 		if (pads(op))
 			return false;
 	}
-	return clamp->count == 2 && !pads(p->b->op) && p->a->bias && p->b->bias &&
+	return az_op_clamp(p->a->op).count == 2 && !pads(p->b->op) && p->a->bias && p->b->bias &&
 	       normal->count == 2 * p->a->channels;
 }
 
@@ -235,13 +226,6 @@ static void write_normal(const layer *l)
 
 /* --- Back --------------------------------------------------------------------------------------------- */
 
-static void replace(az_op *op, uint32_t index, const float *v)
-{
-	az_value *old = op->args[index].value;
-	az_value *made = &az_const_new(op->func->module, old->name, old->type, v, true)->value;
-	az_op_set_arg(op, index, made);
-}
-
 static void write_back(const layer *l)
 {
 	az_module *module = l->op->func->module;
@@ -250,14 +234,14 @@ static void write_back(const layer *l)
 	float *w = az_new_array(&module->arena, float, (size_t)count);
 	for (int64_t i = 0; i < count; i++)
 		w[az_weight_place(type, l->last, i / l->inner, i % l->inner)] = (float)l->w[i];
-	replace(l->op, 1, w);
+	az_replace_numbers(l->op, 1, w, NULL);
 	write_normal(l);
 	if (!l->bias)
 		return;
 	float *bias = az_new_array(&module->arena, float, (size_t)l->channels);
 	for (int64_t c = 0; c < l->channels; c++)
 		bias[c] = (float)l->bias[c];
-	replace(l->op, 2, bias);
+	az_replace_numbers(l->op, 2, bias, NULL);
 }
 
 bool az_pass_equalize(az_pass_ctx *pass)

@@ -75,13 +75,6 @@ static bool from_batch_norm(const az_op *op, az_arena *arena, affine *out)
 	return true;
 }
 
-static bool clamped(const az_op *op)
-{
-	return (op->code == AZ_OP_add && op->attr.add.clamp.count) ||
-	       (op->code == AZ_OP_sub && op->attr.sub.clamp.count) ||
-	       (op->code == AZ_OP_mul && op->attr.mul.clamp.count);
-}
-
 /* What was noted with an addition. */
 static void recall_normal(const az_reals *normal, az_arena *arena, affine *out)
 {
@@ -99,7 +92,7 @@ static bool from_binary(const az_op *op, az_arena *arena, affine *out)
 {
 	az_value *x = op->args[0].value;
 	const az_value *c = op->args[1].value;
-	if (x->type != op->results[0]->type || clamped(op))
+	if (x->type != op->results[0]->type || az_op_clamp(op).count)
 		return false;
 	out->mean = out->deviation = NULL;
 	out->axis = constant_axis(c, x);
@@ -319,7 +312,8 @@ static bool absorb_stored_bias(az_op *add)
 {
 	az_value *c = add->args[1].value;
 	const az_op *dq = az_def_is(c, AZ_OP_dequantize);
-	if (!dq || !az_value_is_const(dq->args[0].value) || clamped(add) || c->type->rank != 1)
+	if (!dq || !az_value_is_const(dq->args[0].value) || az_op_clamp(add).count ||
+		c->type->rank != 1)
 		return false;
 	az_op *op = producer(add->args[0].value, add->args[0].value->type->rank - 1);
 	const az_type *type = op ? op->results[0]->type : NULL;

@@ -25,13 +25,6 @@ typedef struct contraction {
 	bool none;    /* some steps are zero: whatever x is, these channels are their bias */
 } contraction;
 
-static az_reals clamp_of(const az_op *op)
-{
-	return op->code == AZ_OP_conv             ? op->attr.conv.clamp
-	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.clamp
-						  : op->attr.matmul.clamp;
-}
-
 static bool read_operands(contraction *c)
 {
 	c->x = az_plain_dequantized(c->op->args[0].value, &c->px);
@@ -272,7 +265,7 @@ static void note_weights(const contraction *c, az_arena *scratch)
 static bool dequantize_rest(contraction *c, az_value *acc, az_arena *scratch)
 {
 	az_value *layer = c->op->results[0];
-	az_reals clamp = clamp_of(c->op);
+	az_reals clamp = az_op_clamp(c->op);
 	az_builder at = az_before(c->op);
 	az_value *args[2] = {acc, scale_const(c, 1.0f, scratch)};
 	az_value *made = az_build(&at, AZ_OP_dequantize, 2, args, NULL, AZ_F32);
@@ -306,7 +299,7 @@ static bool add_behind(az_op *op)
 	az_value *bias = az_op_arg(op, 2), *args[2] = {op->args[0].value, op->args[1].value};
 	az_attrs attrs = op->attr, sum;
 	az_attrs_init(AZ_OP_add, &sum);
-	sum.add.clamp = clamp_of(op);
+	sum.add.clamp = az_op_clamp(op);
 	if (op->code == AZ_OP_conv)
 		attrs.conv.clamp.count = 0;
 	else if (op->code == AZ_OP_conv_transpose)
@@ -442,7 +435,7 @@ bool az_fold_contraction(az_op *op, az_arena *scratch)
 	az_value *acc = c.fraction ? build_fine_acc(&c) : build_acc(&c);
 	if (!acc)
 		return false;
-	az_reals clamp = clamp_of(op);
+	az_reals clamp = az_op_clamp(op);
 	float lo = clamp.count == 2 ? clamp.v[0] : -INFINITY;
 	float hi = clamp.count == 2 ? clamp.v[1] : INFINITY;
 	az_use *next;

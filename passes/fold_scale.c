@@ -76,21 +76,6 @@ static bool read_channel(const az_op *op, int64_t channels, int64_t i, double *a
 	}
 }
 
-static az_reals clamp_of(const az_op *op)
-{
-	return op->code == AZ_OP_add   ? op->attr.add.clamp
-	       : op->code == AZ_OP_sub ? op->attr.sub.clamp
-	       : op->code == AZ_OP_mul ? op->attr.mul.clamp
-				       : (az_reals){0, NULL};
-}
-
-static bool is_clamped(const az_op *op)
-{
-	return op->code == AZ_OP_conv             ? op->attr.conv.clamp.count > 0
-	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.clamp.count > 0
-						  : op->attr.matmul.clamp.count > 0;
-}
-
 /* Does an unbranched chain of such operations lead to a quantizer of more than 4 bits? */
 static bool reaches_quantizer(const az_op *op, int64_t channels)
 {
@@ -181,7 +166,7 @@ bool az_fold_scale(az_op *inner, az_arena *scratch)
 	az_op *op = az_only_user(inner->results[0]);
 	az_params px, pw;
 	linear by;
-	if (!op || op->args[0].value != inner->results[0] || is_clamped(inner) ||
+	if (!op || op->args[0].value != inner->results[0] || az_op_clamp(inner).count ||
 		inner->results[0]->type != op->results[0]->type ||
 		!az_plain_dequantized(inner->args[0].value, &px))
 		return false;
@@ -198,7 +183,7 @@ bool az_fold_scale(az_op *inner, az_arena *scratch)
 	if (!args[2])
 		return false;
 	az_attrs attrs = inner->attr;
-	set_clamp(inner->code, &attrs, clamp_of(op));
+	set_clamp(inner->code, &attrs, az_op_clamp(op));
 	az_builder at = az_before(op);
 	az_value *made = az_build(&at, inner->code, 3, args, &attrs, AZ_F32);
 	if (!made)

@@ -20,26 +20,6 @@ static bool moves_data(const az_op *op)
 	return (az_op_table[op->code].traits & AZ_TRAIT_MOVES) && op->result_count == 1;
 }
 
-static az_reals *clamp_of(az_op *op)
-{
-	switch (op->code) {
-	case AZ_OP_conv:
-		return &op->attr.conv.clamp;
-	case AZ_OP_conv_transpose:
-		return &op->attr.conv_transpose.clamp;
-	case AZ_OP_matmul:
-		return &op->attr.matmul.clamp;
-	case AZ_OP_add:
-		return &op->attr.add.clamp;
-	case AZ_OP_sub:
-		return &op->attr.sub.clamp;
-	case AZ_OP_mul:
-		return &op->attr.mul.clamp;
-	default:
-		return NULL;
-	}
-}
-
 static bool fuse(az_op *clip)
 {
 	az_value *value = clip->args[0].value;
@@ -48,7 +28,7 @@ static bool fuse(az_op *clip)
 		value = op->args[0].value;
 		op = az_value_op(value);
 	}
-	az_reals *clamp = op ? clamp_of(op) : NULL;
+	az_reals *clamp = op ? az_op_clamp_at(op) : NULL;
 	if (!clamp || !az_used_once(value) || !az_elem_is_float(value->type->elem))
 		return false;
 	float bound[2] = {clip->attr.clip.lo, clip->attr.clip.hi};

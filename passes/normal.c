@@ -295,7 +295,7 @@ static az_normal of_layer(const follower *f, const az_op *op, const az_normal *x
 	const az_value *bias = az_op_arg(op, 2);
 	bool last = op->code == AZ_OP_matmul;
 	int64_t channels = channels_of(op->results[0]);
-	int64_t groups = op->code == AZ_OP_conv ? op->attr.conv.groups : 1;
+	int64_t groups = az_op_groups(op);
 	int64_t outputs = channels / groups, in_group = x->count / groups;
 	int64_t inner = channels ? az_type_numel(w->value.type) / channels : 0;
 	/* Where a transposed convolution strides, only some of the taps do. */
@@ -377,28 +377,13 @@ static az_normal follow(const follower *f, const az_op *op)
 	return made;
 }
 
-static az_reals clamp_of(const az_op *op, float bounds[2])
+static az_reals bounds_of(const az_op *op, float bounds[2])
 {
-	switch (op->code) {
-	case AZ_OP_conv:
-		return op->attr.conv.clamp;
-	case AZ_OP_conv_transpose:
-		return op->attr.conv_transpose.clamp;
-	case AZ_OP_matmul:
-		return op->attr.matmul.clamp;
-	case AZ_OP_add:
-		return op->attr.add.clamp;
-	case AZ_OP_sub:
-		return op->attr.sub.clamp;
-	case AZ_OP_mul:
-		return op->attr.mul.clamp;
-	case AZ_OP_clip:
-		bounds[0] = op->attr.clip.lo;
-		bounds[1] = op->attr.clip.hi;
-		return (az_reals){2, bounds};
-	default:
-		return (az_reals){0};
-	}
+	if (op->code != AZ_OP_clip)
+		return az_op_clamp(op);
+	bounds[0] = op->attr.clip.lo;
+	bounds[1] = op->attr.clip.hi;
+	return (az_reals){2, bounds};
 }
 
 az_normal *az_normals_of(const az_func *main, az_arena *arena)
@@ -411,7 +396,7 @@ az_normal *az_normals_of(const az_func *main, az_arena *arena)
 		az_normal made = noted(&f, op);
 		if (!made.count)
 			made = follow(&f, op);
-		clip_by(&f, &made, clamp_of(op, bounds));
+		clip_by(&f, &made, bounds_of(op, bounds));
 		f.known[op->results[0]->id] = made;
 	}
 	return f.known;

@@ -26,18 +26,9 @@ typedef struct packer {
 
 /* --- How many bits ---------------------------------------------------------------------------- */
 
-static az_elem narrowest(az_elem stored, int64_t lo, int64_t hi)
-{
-	az_elem e = stored;
-	for (e.bits = 1; e.bits < stored.bits; e.bits++)
-		if (az_elem_min(e) <= lo && hi <= az_elem_max(e))
-			break;
-	return e;
-}
-
 static az_elem of_clamp(az_elem stored, az_ints clamp)
 {
-	return clamp.count == 2 ? narrowest(stored, clamp.v[0], clamp.v[1]) : stored;
+	return clamp.count == 2 ? az_elem_narrowest(stored, clamp.v[0], clamp.v[1]) : stored;
 }
 
 static az_elem of_table(az_elem stored, const az_const *table)
@@ -50,7 +41,7 @@ static az_elem of_table(az_elem stored, const az_const *table)
 		lo = AZ_MIN(lo, v);
 		hi = AZ_MAX(hi, v);
 	}
-	return narrowest(stored, lo, hi);
+	return az_elem_narrowest(stored, lo, hi);
 }
 
 /* Windows that lie in the border altogether would show the least number of the type. */
@@ -80,7 +71,7 @@ static az_elem made(const packer *p, const az_op *op)
 	case AZ_OP_threshold: {
 		const az_attrs_threshold *t = &op->attr.threshold;
 		int64_t last = t->base + t->step * op->args[1].value->type->dim[0];
-		return narrowest(stored, AZ_MIN(t->base, last), AZ_MAX(t->base, last));
+		return az_elem_narrowest(stored, AZ_MIN(t->base, last), AZ_MAX(t->base, last));
 	}
 	case AZ_OP_lookup:
 		return of_table(stored, az_value_const(op->args[1].value));

@@ -27,12 +27,9 @@ static geometry geometry_of(const az_op *op)
 		.y = op->results[0]->type,
 		.product = op->code == AZ_OP_matmul,
 		.taps = 1};
-	int64_t groups = op->code == AZ_OP_conv             ? op->attr.conv.groups
-			 : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups
-							    : 1;
 	g.places = az_type_numel(g.y) / AZ_MAX(g.y->dim[g.y->rank - 1], 1);
 	g.channels = g.x->dim[g.x->rank - 1];
-	g.in_group = g.channels / groups;
+	g.in_group = g.channels / az_op_groups(op);
 	for (uint32_t i = 1; !g.product && i + 1 < g.w->rank; i++)
 		g.taps *= g.w->dim[i];
 	g.width = g.channels * g.taps;

@@ -42,9 +42,7 @@ static void read_side(az_arena *arena, const az_op *op, side *s)
 	s->op = op;
 	s->last = op->code == AZ_OP_matmul;
 	int64_t channels = type->dim[s->last ? type->rank - 1 : 0], count = az_type_numel(type);
-	s->groups = op->code == AZ_OP_conv             ? op->attr.conv.groups
-		    : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups
-						       : 1;
+	s->groups = az_op_groups(op);
 	s->outputs = channels / s->groups;
 	s->inner = count / AZ_MAX(channels, 1);
 	s->w = az_new_array(arena, double, (size_t)count + 1);
@@ -126,19 +124,6 @@ static void solve(const fit *f, int64_t group, double damp, double *h)
 		memset(r, 0, (size_t)(outputs * n) * sizeof *r);
 }
 
-/* Other numbers in the place of a constant, under its name. */
-static void put(az_op *op, uint32_t index, const float *v)
-{
-	az_value *old = op->args[index].value;
-	az_const *made = az_const_new(op->func->module, old->name, old->type, v, true);
-	az_name name = old->name;
-	az_op_set_arg(op, index, &made->value);
-	if (old->uses)
-		return;
-	az_const_erase(az_value_const(old));
-	az_value_rename(&made->value, name);
-}
-
 static void write_layer(const fit *f, az_op *op)
 {
 	const side *s = &f->ours;
@@ -151,13 +136,13 @@ static void write_layer(const fit *f, az_op *op)
 			w[az_weight_place(type, s->last, c, i)] =
 				(float)(s->w[c * s->inner + i] + f->r[c * f->n + i]);
 	}
-	put(op, 1, w);
+	az_replace_numbers(op, 1, w, NULL);
 	if (f->n == s->inner)
 		return;
 	float *bias = az_new_array(arena, float, (size_t)channels + 1);
 	for (int64_t c = 0; c < channels; c++)
 		bias[c] = (float)(s->bias[c] + f->r[c * f->n + s->inner]);
-	put(op, 2, bias);
+	az_replace_numbers(op, 2, bias, NULL);
 }
 
 static bool fit_layer(az_pass_ctx *pass, az_round_layer *layer, const int64_t *from, double damp)

@@ -82,6 +82,19 @@ void az_replace_op(az_op *op, az_value *with)
 	az_op_erase(op);
 }
 
+void az_replace_numbers(az_op *op, uint32_t index, const float *v, const az_quant *meaning)
+{
+	az_value *old = op->args[index].value;
+	az_name name = old->name;
+	az_value *made = &az_const_new(op->func->module, name, old->type, v, true)->value;
+	made->quant = meaning;
+	az_op_set_arg(op, index, made);
+	if (old->uses)
+		return;
+	az_const_erase(az_value_const(old));
+	az_value_rename(made, name);
+}
+
 static bool sweep_func(az_func *func)
 {
 	bool changed = false;

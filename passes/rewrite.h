@@ -25,6 +25,10 @@ void az_replace_op(az_op *op, az_value *with);
 /* The same for one result value whose operation stays or has others. */
 void az_replace_value(az_value *old, az_value *with);
 
+/* Other numbers of f32 (in the module's arena) in the place of a constant operand: a constant under its name when
+ * nothing else uses the old one, which goes then. Its quantizer, if any, is `meaning`. */
+void az_replace_numbers(az_op *op, uint32_t index, const float *v, const az_quant *meaning);
+
 /* Removes what nobody uses: operations, constants, functions. True when something went. */
 bool az_sweep(az_module *module);
 

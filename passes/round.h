@@ -58,9 +58,6 @@ int64_t az_patch_rows(const az_round_layer *layer, const az_patch_plan *plan);
 bool az_round_read(az_round_layer *layer, az_arena *arena);
 /* Puts what was chosen into both modules. */
 void az_round_write(const az_round_layer *layer);
-/* Other numbers in the place of a constant operand, on a grid or (NULL) anywhere; they take over its name where
- * nobody else reads it. */
-void az_round_replace(az_op *op, uint32_t index, const float *v, const az_quant *grid);
 
 /* What q means for weight i, in scales; what the chosen one means. */
 int32_t az_round_number(const az_round_layer *layer, int64_t i, int32_t q);

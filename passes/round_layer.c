@@ -36,21 +36,6 @@ static void read_bias(const az_op *op, int64_t channels, float *out)
 		out[c] = (float)az_const_get(az_value_const(bias), (uint64_t)c);
 }
 
-/* The clamp is the same attribute of all three operations. */
-static az_reals clamp_of(const az_op *op)
-{
-	return op->code == AZ_OP_conv             ? op->attr.conv.clamp
-	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.clamp
-						  : op->attr.matmul.clamp;
-}
-
-static int64_t groups_of(const az_op *op)
-{
-	return op->code == AZ_OP_conv             ? op->attr.conv.groups
-	       : op->code == AZ_OP_conv_transpose ? op->attr.conv_transpose.groups
-						  : 1;
-}
-
 /* Which scale the weight at this place of the constant has. */
 static int32_t block_at(const parts *p, int64_t at)
 {
@@ -138,10 +123,10 @@ bool az_round_read(az_round_layer *layer, az_arena *arena)
 	int64_t channels = type->dim[layer->last ? type->rank - 1 : 0], count = az_type_numel(type);
 	if (count == 0 || count != az_type_numel(layer->real->args[1].value->type))
 		return false;
-	layer->groups = groups_of(layer->op);
+	layer->groups = az_op_groups(layer->op);
 	layer->outputs = channels / layer->groups;
 	layer->inner = count / channels;
-	az_reals clamp = clamp_of(layer->op);
+	az_reals clamp = az_op_clamp(layer->op);
 	layer->lo = clamp.count == 2 ? clamp.v[0] : -INFINITY;
 	layer->hi = clamp.count == 2 ? clamp.v[1] : INFINITY;
 	layer->bias = az_new_array(arena, float, (size_t)channels);
@@ -200,19 +185,6 @@ int32_t az_round_nearest(const az_round_layer *layer, int64_t i, double v)
 
 /* --- Back ------------------------------------------------------------------------------------------------ */
 
-void az_round_replace(az_op *op, uint32_t index, const float *v, const az_quant *grid)
-{
-	az_value *old = op->args[index].value;
-	az_name name = old->name;
-	az_value *made = &az_const_new(op->func->module, name, old->type, v, true)->value;
-	made->quant = grid;
-	az_op_set_arg(op, index, made);
-	if (old->uses)
-		return;
-	az_const_erase(az_value_const(old));
-	az_value_rename(made, name);
-}
-
 /* The quantizer of the stored weights with the scales that were chosen; `name` NULL: as it is called. */
 static const az_quant *with_scales(az_module *module, const az_round_layer *layer,
 	const az_quant *was, az_name name)
@@ -261,5 +233,5 @@ void az_round_write(const az_round_layer *layer)
 	az_op *dq = az_value_op(layer->ours->args[1].value);
 	az_op_set_arg(lookup ? lookup : dq, 0, &q->value);
 	az_op_set_arg(dq, 1, &s->value);
-	az_round_replace(layer->op, 1, v, with_scales(module, layer, grid, grid->name));
+	az_replace_numbers(layer->op, 1, v, with_scales(module, layer, grid, grid->name));
 }

@@ -124,7 +124,7 @@ static void add_to_bias(az_op *op, int64_t channels, const float *delta)
 	float *v = az_new_array(&module->arena, float, (size_t)channels);
 	for (int64_t c = 0; c < channels; c++)
 		v[c] = (float)az_const_get(az_value_const(old), (uint64_t)c) + delta[c];
-	az_round_replace(op, 2, v, NULL);
+	az_replace_numbers(op, 2, v, NULL);
 }
 
 /* How biases are corrected. */

@@ -138,20 +138,6 @@ static int64_t binary_int(const az_op *op, int64_t a, int64_t b, bool huge)
 	}
 }
 
-static az_reals clamp_of(const az_op *op)
-{
-	switch (op->code) {
-	case AZ_OP_add:
-		return op->attr.add.clamp;
-	case AZ_OP_sub:
-		return op->attr.sub.clamp;
-	case AZ_OP_mul:
-		return op->attr.mul.clamp;
-	default:
-		return (az_reals){0};
-	}
-}
-
 static bool is_huge(const az_type *type)
 {
 	return type->elem.kind == AZ_KIND_UINT && type->elem.bits == 64;
@@ -164,7 +150,7 @@ bool az_eval_binary(az_eval *e)
 	az_wide a = az_wide_load_as(e->scratch, e->args[0], type);
 	az_wide b = az_wide_load_as(e->scratch, e->args[1], type);
 	az_wide y = az_wide_result(e->scratch, &e->results[0]);
-	az_reals clamp = clamp_of(op);
+	az_reals clamp = az_op_clamp(op);
 	bool huge = is_huge(type);
 	for (uint64_t i = 0; i < y.count; i++) {
 		if (y.kind == AZ_WIDE_INT) {

@@ -113,14 +113,9 @@ az_wide az_wide_load(az_arena *arena, const az_tensor *tensor)
 	return wide;
 }
 
-static bool same_shape(const az_type *a, const az_type *b)
-{
-	return a->rank == b->rank && memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]) == 0;
-}
-
 az_wide az_wide_load_as(az_arena *arena, const az_tensor *tensor, const az_type *to)
 {
-	if (same_shape(tensor->type, to))
+	if (az_type_same_shape(tensor->type, to))
 		return az_wide_load(arena, tensor);
 	unsigned bits = tensor->type->elem.bits;
 	az_type shape = *to;
