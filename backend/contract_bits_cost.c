@@ -8,11 +8,6 @@
 
 #include "backend/contract_bits.h"
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
 /* Slots per 32 multiply-accumulates. */
 typedef struct rates {
 	double multiply; /* unpacked */
@@ -59,7 +54,7 @@ static double split_cost(const az_bits *b, const rates *r)
 {
 	const az_contract *c = &b->c;
 	int64_t words = b->by_column ? b->run_words
-				     : ceil_div(c->group_in, 32) * AZ_MIN(c->stride_w, c->out_w);
+				     : az_ceil_div(c->group_in, 32) * AZ_MIN(c->stride_w, c->out_w);
 	double rows = (double)c->stride_h;
 	if (c->out_h == 1)
 		rows = (double)c->kernel_h;
@@ -72,9 +67,10 @@ bool az_bits_worth(const az_contract *c, const az_target *target, const az_tile 
 	if (!az_bits_plan(c, target, tile, &b))
 		return false;
 	rates r = rates_of(target, b.form);
-	int64_t pixels = c->batch * c->out_h * c->out_w, vectors = ceil_div(c->group_out, b.lanes);
+	int64_t pixels = c->batch * c->out_h * c->out_w,
+		vectors = az_ceil_div(c->group_out, b.lanes);
 	double unpack = r.unpack / (double)AZ_MIN(pixels, 12);
-	double granules = (double)(c->kernel_h * c->taps * ceil_div(c->run, 4)) / 8;
+	double granules = (double)(c->kernel_h * c->taps * az_ceil_div(c->run, 4)) / 8;
 	double product = granules * (double)vectors * (r.multiply + unpack);
 	double pairs = b.x_planes * (b.w_planes + (c->zw ? 0.7 : 0));
 	double counting = (double)b.steps * (double)vectors * pairs * r.count;
@@ -141,9 +137,9 @@ void az_bits_tile(const az_contract *c, const az_target *target, az_tile *tile)
 	uint32_t lanes = az_contract_lanes(c, AZ_MAX(target->vector_bytes / 4, 1u));
 	shape s = {.c = c, .w_planes = c->w_elem.bits};
 	s.x_planes = (uint32_t)tile->v[AZ_BITS_PLANES];
-	s.steps = c->kernel_h * c->taps * ceil_div(c->run, 32);
+	s.steps = c->kernel_h * c->taps * az_ceil_div(c->run, 32);
 	az_bits_form form = az_bits_form_of(target, s.x_planes * (s.w_planes + (c->zw != 0)));
-	int64_t vectors = ceil_div(c->group_out, lanes), pixels = c->out_h * c->out_w;
+	int64_t vectors = az_ceil_div(c->group_out, lanes), pixels = c->out_h * c->out_w;
 	candidate best = {1, 1, 1};
 	double least = INFINITY;
 	for (int64_t nr = 1; nr <= AZ_MIN(vectors, pixels > 3 ? 4 : 8); nr++) {

@@ -9,16 +9,11 @@
 #define NEAR_BYTES 24576 /* weights of a block that stay in the nearest cache */
 #define DOTS_MAX   112   /* dot products of a loop body: longer ones make it spill */
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
 uint32_t az_contract_lanes(const az_contract *c, uint32_t lanes)
 {
 	while (lanes > 4) {
-		int64_t wide = ceil_div(c->group_out, lanes) * lanes;
-		int64_t narrow = ceil_div(c->group_out, lanes / 2) * (lanes / 2);
+		int64_t wide = az_ceil_div(c->group_out, lanes) * lanes;
+		int64_t narrow = az_ceil_div(c->group_out, lanes / 2) * (lanes / 2);
 		if (narrow * 4 > wide * 3)
 			break;
 		lanes /= 2;
@@ -152,7 +147,7 @@ static double code_size(const az_contract *c, candidate t, int64_t vectors, uint
 static candidate pick_compact(const az_contract *c, candidate cheapest, uint32_t lanes,
 	uint32_t parts)
 {
-	int64_t vectors = ceil_div(c->group_out, lanes);
+	int64_t vectors = az_ceil_div(c->group_out, lanes);
 	double most = 2 * layer_cost(c, cheapest, vectors, lanes, parts);
 	double least = code_size(c, cheapest, vectors, parts);
 	candidate best = cheapest;
@@ -174,7 +169,7 @@ static candidate pick_compact(const az_contract *c, candidate cheapest, uint32_t
 static candidate pick(const az_contract *c, az_dot_form form, uint32_t registers, uint32_t lanes)
 {
 	uint32_t parts = az_form_parts(form), per_weight = form == AZ_FORM_PMADDWD ? 2 : 1;
-	int64_t vectors = ceil_div(c->group_out, lanes), pixels = c->out_h * c->out_w;
+	int64_t vectors = az_ceil_div(c->group_out, lanes), pixels = c->out_h * c->out_w;
 	candidate best = {1, 1, 1};
 	double least = INFINITY;
 	for (int64_t nr = 1; nr <= AZ_MIN(vectors, pixels > 3 ? 4 : 8); nr++) {

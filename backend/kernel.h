@@ -51,4 +51,9 @@ extern const az_kernel az_kernels[];
 extern const uint32_t az_kernel_count;
 const az_kernel *az_kernel_find(const char *name);
 
+static inline int64_t az_ceil_div(int64_t a, int64_t b) /* 0 <= a, 0 < b */
+{
+	return (a + b - 1) / b;
+}
+
 #endif

@@ -96,32 +96,28 @@ static bool is_from_last(const az_op *op)
 
 /* --- Finding them --------------------------------------------------------------------------------------- */
 
-/* From a parameter on, each value with one user. */
-static bool find_behind(const az_value *v, test *goal, test *between, chain *out)
+/* The value's one user, which it is the first operand of. */
+static az_op *behind(const az_value *v)
 {
-	*out = (chain){0};
-	for (;;) {
-		az_op *op = az_only_user(v);
-		if (!op || op->args[0].value != v)
-			return false;
-		if (goal(op)) {
-			out->goal = op;
-			return true;
-		}
-		if (!between(op) || out->count == CHAIN_MAX)
-			return false;
-		out->op[out->count++] = op;
-		v = op->results[0];
-	}
+	az_op *op = az_only_user(v);
+	return op && op->args[0].value == v ? op : NULL;
 }
 
-/* From a result back; the value returned and all before it have no other use. */
-static bool find_before(const az_value *v, test *goal, test *between, chain *out)
+/* What makes the value, which has no other use. */
+static az_op *before(const az_value *v)
+{
+	az_op *op = az_value_op(v);
+	return op && op->result_count == 1 && v->uses && !v->uses->next ? op : NULL;
+}
+
+/* From a parameter on (`behind`) or from a result back (`before`), with nothing but `between` up to the goal. */
+static bool find(const az_value *v, az_op *next(const az_value *), test *goal, test *between,
+	chain *out)
 {
 	*out = (chain){0};
 	for (;;) {
-		az_op *op = az_value_op(v);
-		if (!op || op->result_count != 1 || !v->uses || v->uses->next)
+		az_op *op = next(v);
+		if (!op)
 			return false;
 		if (goal(op)) {
 			out->goal = op;
@@ -130,7 +126,7 @@ static bool find_before(const az_value *v, test *goal, test *between, chain *out
 		if (!between(op) || out->count == CHAIN_MAX)
 			return false;
 		out->op[out->count++] = op;
-		v = op->args[0].value;
+		v = next == behind ? op->results[0] : op->args[0].value;
 	}
 }
 
@@ -196,7 +192,7 @@ static bool expose_stored(az_pass_ctx *pass, az_func *main)
 		az_value *v = main->params.v[i];
 		if (!az_elem_is_float(v->type->elem))
 			continue;
-		if (!find_behind(v, is_quantize, only_moves, &c)) {
+		if (!find(v, behind, is_quantize, only_moves, &c)) {
 			az_note(pass->ctx, AZ_LOC_NONE,
 				"input \"%s\" stays %s: the network reads floats", v->name,
 				az_type_print(&pass->scratch, v->type));
@@ -211,7 +207,7 @@ static bool expose_stored(az_pass_ctx *pass, az_func *main)
 		az_value *v = main->results.v[i].use->value;
 		if (!az_elem_is_float(v->type->elem))
 			continue;
-		if (!find_before(v, is_dequantize, only_moves, &c))
+		if (!find(v, before, is_dequantize, only_moves, &c))
 			az_note(pass->ctx, AZ_LOC_NONE,
 				"output \"%s\" stays %s: it is computed in floats, or of "
 				"accumulators",
@@ -233,7 +229,7 @@ static bool expose_nhwc(az_pass_ctx *pass, az_func *main)
 	chain c;
 	for (uint32_t i = 0; i < main->params.count; i++) {
 		az_value *v = main->params.v[i];
-		if (find_behind(v, is_to_last, works_alone, &c)) {
+		if (find(v, behind, is_to_last, works_alone, &c)) {
 			const az_type *type = with_shape(pass->ctx, v, c.goal->results[0]->type);
 			if (!move_to_param(v, type, &c, NULL))
 				return false;
@@ -245,7 +241,7 @@ static bool expose_nhwc(az_pass_ctx *pass, az_func *main)
 	}
 	for (uint32_t i = 0; i < main->results.count; i++) {
 		az_value *v = main->results.v[i].use->value;
-		if (find_before(v, is_from_last, works_alone, &c) &&
+		if (find(v, before, is_from_last, works_alone, &c) &&
 			!move_to_result(main, i, &c, NULL))
 			return false;
 	}

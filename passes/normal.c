@@ -90,6 +90,23 @@ static az_normal new_normal(const follower *f, int64_t count)
 	return made;
 }
 
+/* With centres and spreads of their own. */
+static az_normal new_parts(const follower *f, int64_t count)
+{
+	az_normal made = new_normal(f, count);
+	made.centre = az_new_array(f->arena, double, (size_t)count + 1);
+	made.spread = az_new_array(f->arena, double, (size_t)count + 1);
+	return made;
+}
+
+static void copy_channel(az_normal *to, int64_t c, const az_normal *from, int64_t at)
+{
+	to->mean[c] = from->mean[at];
+	to->variance[c] = from->variance[at];
+	to->centre[c] = from->centre[at];
+	to->spread[c] = from->spread[at];
+}
+
 static void clip_by(const follower *f, az_normal *n, az_reals clamp)
 {
 	if (!n->count || clamp.count != 2)
@@ -199,17 +216,11 @@ static az_normal of_repeated(const follower *f, const az_normal *x, int64_t chan
 {
 	if (!x->count || channels % x->count)
 		return (az_normal){0};
-	az_normal made = new_normal(f, channels);
-	made.centre = az_new_array(f->arena, double, (size_t)channels + 1);
-	made.spread = az_new_array(f->arena, double, (size_t)channels + 1);
+	az_normal made = new_parts(f, channels);
 	made.lo = x->lo;
 	made.hi = x->hi;
-	for (int64_t c = 0; c < channels; c++) {
-		made.mean[c] = x->mean[c % x->count];
-		made.variance[c] = x->variance[c % x->count];
-		made.centre[c] = x->centre[c % x->count];
-		made.spread[c] = x->spread[c % x->count];
-	}
+	for (int64_t c = 0; c < channels; c++)
+		copy_channel(&made, c, x, c % x->count);
 	return made;
 }
 
@@ -219,9 +230,7 @@ static az_normal of_concat(const follower *f, const az_op *op)
 	int64_t channels = channels_of(y), at = 0;
 	if (az_axis_normalize(op->attr.concat.axis, y->type->rank) != y->type->rank - 1)
 		return (az_normal){0};
-	az_normal made = new_normal(f, channels);
-	made.centre = az_new_array(f->arena, double, (size_t)channels + 1);
-	made.spread = az_new_array(f->arena, double, (size_t)channels + 1);
+	az_normal made = new_parts(f, channels);
 	made.lo = INFINITY;
 	made.hi = -INFINITY;
 	for (uint32_t i = 0; i < op->arg_count; i++) {
@@ -229,12 +238,8 @@ static az_normal of_concat(const follower *f, const az_op *op)
 		if (az_value_is_const(x) || !f->known[x->id].count)
 			return (az_normal){0};
 		const az_normal *part = &f->known[x->id];
-		for (int64_t c = 0; c < part->count; c++, at++) {
-			made.mean[at] = part->mean[c];
-			made.variance[at] = part->variance[c];
-			made.centre[at] = part->centre[c];
-			made.spread[at] = part->spread[c];
-		}
+		for (int64_t c = 0; c < part->count; c++, at++)
+			copy_channel(&made, at, part, c);
 		made.lo = fmin(made.lo, part->lo);
 		made.hi = fmax(made.hi, part->hi);
 	}
@@ -247,9 +252,7 @@ static az_normal of_window(const follower *f, const az_normal *x, int64_t begin,
 {
 	if (!x->count)
 		return (az_normal){0};
-	az_normal made = new_normal(f, channels);
-	made.centre = az_new_array(f->arena, double, (size_t)channels + 1);
-	made.spread = az_new_array(f->arena, double, (size_t)channels + 1);
+	az_normal made = new_parts(f, channels);
 	made.lo = x->lo;
 	made.hi = x->hi;
 	for (int64_t c = 0; c < channels; c++) {

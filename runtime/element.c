@@ -4,6 +4,16 @@
  * targets need no helper functions. */
 #include "runtime/array.h"
 
+typedef union single {
+	uint32_t u;
+	float f;
+} single;
+
+typedef union wide {
+	uint64_t u;
+	double d;
+} wide;
+
 static uint64_t load(const void *data, int64_t i, uint32_t bytes)
 {
 	const uint8_t *p = (const uint8_t *)data + i * (int64_t)bytes;
@@ -55,10 +65,7 @@ static uint64_t to_unsigned(double v) /* 0 <= v < 2^64, an integer */
 
 static float half_to_float(uint32_t h)
 {
-	union {
-		uint32_t u;
-		float f;
-	} x;
+	single x;
 	uint32_t exponent = h >> 10 & 31, fraction = h & 1023, sign = (h & 0x8000) << 16;
 	if (exponent == 31)
 		x.u = sign | 0x7f800000u | fraction << 13;
@@ -73,26 +80,20 @@ static float half_to_float(uint32_t h)
 
 double element_get(uint32_t kind, uint32_t bits, const void *data, int64_t i)
 {
-	union {
-		uint32_t u;
-		float f;
-	} single;
-	union {
-		uint64_t u;
-		double d;
-	} wide;
+	single narrow;
+	wide full;
 	uint64_t v = bits < 8 ? load_packed(data, i, bits) : load(data, i, bits / 8);
 	if (kind == ADZE_BIPOLAR)
 		return v ? 1 : -1;
 	if (kind == ADZE_FLOAT && bits == 64) {
-		wide.u = v;
-		return wide.d;
+		full.u = v;
+		return full.d;
 	}
 	if (kind == ADZE_FLOAT && bits == 16)
 		return (double)half_to_float((uint32_t)v);
 	if (kind == ADZE_FLOAT || kind == ADZE_BFLOAT) {
-		single.u = kind == ADZE_BFLOAT ? (uint32_t)v << 16 : (uint32_t)v;
-		return (double)single.f;
+		narrow.u = kind == ADZE_BFLOAT ? (uint32_t)v << 16 : (uint32_t)v;
+		return (double)narrow.f;
 	}
 	if (kind == ADZE_INT && (v >> (bits - 1) & 1))
 		return -from_unsigned(bits == 64 ? -v : (UINT64_C(1) << bits) - v);
@@ -116,22 +117,16 @@ double element_stored(float real, float scale, int32_t zero)
 
 void element_set(uint32_t kind, uint32_t bits, void *data, int64_t i, double v)
 {
-	union {
-		uint32_t u;
-		float f;
-	} single;
-	union {
-		uint64_t u;
-		double d;
-	} wide;
+	single narrow;
+	wide full;
 	if (kind == ADZE_BIPOLAR) {
 		store_packed(data, i, bits, v >= 0);
 	} else if (kind == ADZE_FLOAT && bits == 64) {
-		wide.d = v;
-		store(data, i, 8, wide.u);
+		full.d = v;
+		store(data, i, 8, full.u);
 	} else if (kind == ADZE_FLOAT && bits == 32) {
-		single.f = (float)v;
-		store(data, i, 4, single.u);
+		narrow.f = (float)v;
+		store(data, i, 4, narrow.u);
 	} else {
 		double top = from_unsigned(UINT64_C(1) << (bits - 1));
 		double lo = kind == ADZE_INT ? -top : 0;

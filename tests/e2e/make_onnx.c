@@ -68,17 +68,25 @@ typedef struct plan {
 	int int_attribute; /* an attribute that Add has not */
 } plan;
 
-static message value_info(const char *name, int64_t size)
+static message shaped(const char *name, int rank, const int64_t *dims)
 {
-	message dim = {0}, shape = {0}, tensor = {0}, type = {0}, value = {0};
-	add_number(&dim, 1, (uint64_t)size);
-	add_message(&shape, 1, dim);
+	message shape = {0}, tensor = {0}, type = {0}, value = {0};
+	for (int i = 0; i < rank; i++) {
+		message dim = {0};
+		add_number(&dim, 1, (uint64_t)dims[i]);
+		add_message(&shape, 1, dim);
+	}
 	add_number(&tensor, 1, FLOAT);
 	add_message(&tensor, 2, shape);
 	add_message(&type, 1, tensor);
 	add_text(&value, 1, name);
 	add_message(&value, 2, type);
 	return value;
+}
+
+static message value_info(const char *name, int64_t size)
+{
+	return shaped(name, 1, &size);
 }
 
 static message entry(const char *key, const char *text)
@@ -244,22 +252,6 @@ static void add_conv(message *graph, const char *input, const char *name, int ou
 	add_weights(graph, b, 1, &out, 0.2f);
 }
 
-static message shaped(const char *name, int rank, const int *dims)
-{
-	message shape = {0}, tensor = {0}, type = {0}, value = {0};
-	for (int i = 0; i < rank; i++) {
-		message dim = {0};
-		add_number(&dim, 1, (uint64_t)dims[i]);
-		add_message(&shape, 1, dim);
-	}
-	add_number(&tensor, 1, FLOAT);
-	add_message(&tensor, 2, shape);
-	add_message(&type, 1, tensor);
-	add_text(&value, 1, name);
-	add_message(&value, 2, type);
-	return value;
-}
-
 /* Convolution, depthwise, of one place, a sum of both branches, pools, a product. Channels are odd, or `even`
  * multiples of what processors read at once. */
 static message network(int even)
@@ -282,8 +274,8 @@ static message network(int even)
 	add_weights(&graph, "full.w", 2, (int[]){c, out}, 0.5f);
 	add_weights(&graph, "full.b", 1, &out, 0.2f);
 	add_text(&graph, 2, "made");
-	add_message(&graph, 11, shaped("x", 4, (int[]){1, 3, 10, 10}));
-	add_message(&graph, 12, shaped("y", 2, (int[]){1, out}));
+	add_message(&graph, 11, shaped("x", 4, (int64_t[]){1, 3, 10, 10}));
+	add_message(&graph, 12, shaped("y", 2, (int64_t[]){1, out}));
 	add_text(&opset, 1, "");
 	add_number(&opset, 2, 13);
 	add_number(&m, 1, 7);
