@@ -94,11 +94,12 @@ static char *pipeline_of(const az_fit *fit, const az_fit_point *point, uint64_t 
 		/* Ranges suit the bits. */
 		az_text_add(&text, ",assign-activations%s,%s", with_options(fit, own), calibrate);
 	}
-	if (flash) {
+	if ((flash || fit->bitops) && !point->bits.list.count) {
 		char *own = az_arena_printf(&fit->job->arena,
-			"flash=%llu,policy=%s,least=%lld,most=%lld%s", (unsigned long long)flash,
-			point->policy, (long long)point->least,
-			(long long)(o->most.set ? o->most.v : 8), point->compact ? ",size" : "");
+			"flash=%llu,bitops=%llu,policy=%s,least=%lld,most=%lld%s",
+			(unsigned long long)flash, (unsigned long long)fit->bitops, point->policy,
+			(long long)point->least, (long long)(o->most.set ? o->most.v : 8),
+			point->compact ? ",size" : "");
 		az_text_add(&text, ",assign-bits%s", with_options(fit, own));
 	}
 	return text.v;

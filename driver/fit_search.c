@@ -6,8 +6,8 @@
  * than the best or one is hopeless. The uniform policy has no bits to vary between layers: for every number of
  * bits it finds the largest ratio that fits, over emitted objects, from the most bits that fit at full width
  * upwards. Under a budget of RAM activations get fewer bits (assign-activations); the walk begins at the largest ratio
- * where the fewest do. Budgets of work bind through the ratio alone: the largest that meets them is where the walk
- * begins. Both walks are made with compact kernels first, then with the fast ones. */
+ * where the fewest do. Bit operations bind the bits of weights together with flash, multiply-accumulates the ratio
+ * alone: the largest that meets them is where the walk begins. Both walks are made with compact kernels first, then with the fast ones. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -259,8 +259,8 @@ static void add_ratio(double *ratio, uint32_t *count, double r)
 	++*count;
 }
 
-/* Where b bits everywhere would meet the budget, roughly; `full` has 8 bits of weights and the largest ratio.
- * Activations take as much less as there are fewer channels. */
+/* Where b bits everywhere would meet the budget, roughly; `full` has 8 bits of weights and the largest ratio. Work
+ * grows with the square of the ratio as weights do, activations with the ratio. */
 static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, double *ratio)
 {
 	static const unsigned widths[] = {8, 6, 5, 4, 3, 2};
@@ -270,9 +270,13 @@ static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, doub
 	for (size_t i = 0; i < AZ_COUNT(widths); i++) {
 		double room = ((double)fit->flash - (double)rest) / (double)AZ_MAX(weights, 1);
 		double r = fit->flash > rest ? full->ratio * sqrt(room * 8 / widths[i]) : 0;
+		double work = (double)fit->bitops / (double)AZ_MAX(fit->full.bitops, 1);
+		double by_work = sqrt(work * 8 / widths[i]);
 		double space = (double)fit->ram / (double)AZ_MAX(fit->full.arena_bytes, 1);
 		if (r < full->ratio)
 			add_ratio(ratio, &count, r);
+		if (by_work < full->ratio)
+			add_ratio(ratio, &count, by_work);
 		if (widths[i] > 3 && space * 8 / widths[i] < full->ratio)
 			add_ratio(ratio, &count, space * 8 / widths[i]);
 	}
@@ -414,7 +418,8 @@ static bool search(az_fit *fit, uint64_t *smallest)
 		return true;
 	}
 	if (!within(fit, &fit->full, false) &&
-		!largest_ratio(fit, 1, most_bits(fit), false, false, &fit->widest, smallest))
+		!largest_ratio(fit, 1, fit->bitops ? az_fit_fewest(fit) : most_bits(fit), false,
+			false, &fit->widest, smallest))
 		return false;
 	return fit->widest <= 0 || search_both(fit, fit->widest, smallest);
 }

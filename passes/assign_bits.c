@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * assign-bits: chooses how many bits the weights of each layer get, so that the emitted object's .text and
- * .rodata together take at most `flash` bytes. Nothing in the network changes: the choice goes to
+ * .rodata together take at most `flash` bytes, and the network at most `bitops` multiply-accumulates times bits of
+ * both operands. Nothing in the network changes: the choice goes to
  * az_pass_env.assigned, which round-weights and insert-quantizers read.
  *
  * What each layer loses at each width comes from the policy (bit_loss.c); the choice that loses least is an
@@ -16,19 +17,35 @@
 #include <string.h>
 
 #include "passes/assign.h"
+#include "passes/ilp.h"
 #include "passes/knapsack.h"
+#include "passes/precision.h"
 
 #define CORRECTIONS 8
 #define USED        0.97 /* of the budget: raises that look too large are not emitted above it */
 
+/* What a network takes. */
+typedef struct taken {
+	uint64_t bytes,
+		bitops; /* of .text and .rodata; multiply-accumulates times bits of both operands */
+} taken;
+
+#define NO_BUDGET (UINT64_MAX / 2)
+
 typedef struct search {
 	az_pass_ctx *pass;
 	az_bit_layers layers;
-	uint64_t flash;
+	uint64_t *work; /* by layer: bit operations for each bit of its weights */
+	taken budget;
 	uint8_t least, most;
 	uint8_t *bits; /* by layer: the choice under way */
-	uint64_t size; /* measured, of bits */
+	taken now;     /* measured, of bits */
 } search;
+
+static bool fits(const search *s, const taken *t)
+{
+	return t->bytes <= s->budget.bytes && t->bitops <= s->budget.bitops;
+}
 
 static uint64_t packed(const search *s, uint32_t layer, unsigned bits)
 {
@@ -42,35 +59,35 @@ static void to_assignment(const search *s, const uint8_t *bits, az_assignment *o
 }
 
 /* Near the budget the very object decides. */
-static bool measure_placed(search *s, const az_module *placed, uint64_t *size)
+static bool measure_placed(search *s, const az_module *placed, taken *out)
 {
 	az_cost cost;
 	az_cost_api api = *s->pass->env->cost;
 	for (api.whole = false;; api.whole = true) {
 		if (!api.measure(&api, placed, &s->pass->scratch, &cost))
 			return false;
-		*size = cost.text_bytes + cost.rodata_bytes;
-		if (api.whole || *size + AZ_COST_SLACK < s->flash ||
-			*size > s->flash + AZ_COST_SLACK)
+		*out = (taken){cost.text_bytes + cost.rodata_bytes, cost.bitops};
+		if (api.whole || out->bytes + AZ_COST_SLACK < s->budget.bytes ||
+			out->bytes > s->budget.bytes + AZ_COST_SLACK)
 			return true;
 	}
 }
 
 /* The module goes whatever happens. */
-static bool measure_once(search *s, az_module *module, uint64_t *size)
+static bool measure_once(search *s, az_module *module, taken *out)
 {
 	AZ_GUARD(s->pass->ctx, {
 		az_module_free(module);
 		return false;
 	});
-	bool ok = measure_placed(s, module, size);
+	bool ok = measure_placed(s, module, out);
 	AZ_UNGUARD(s->pass->ctx);
 	az_module_free(module);
 	return ok;
 }
 
-/* Emits the network with these bits: bytes of .text and .rodata. */
-static bool measure(search *s, const uint8_t *bits, uint64_t *size)
+/* Emits the network with these bits. */
+static bool measure(search *s, const uint8_t *bits, taken *out)
 {
 	az_pass_ctx *pass = s->pass;
 	az_arena_mark mark = az_arena_mark_get(&pass->scratch);
@@ -80,7 +97,7 @@ static bool measure(search *s, const uint8_t *bits, uint64_t *size)
 	const char *tail = az_trial_to_placed(pass, az_pass_flag(pass, "size"),
 		pass->env->assigned->acts_known);
 	az_module *module = az_trial(pass, &trial, tail);
-	bool ok = module && measure_once(s, module, size);
+	bool ok = module && measure_once(s, module, out);
 	az_arena_reset(&pass->scratch, mark);
 	return ok;
 }
@@ -88,7 +105,7 @@ static bool measure(search *s, const uint8_t *bits, uint64_t *size)
 static bool measure_uniform(search *s, uint8_t bits)
 {
 	memset(s->bits, bits, s->layers.count);
-	return measure(s, s->bits, &s->size);
+	return measure(s, s->bits, &s->now);
 }
 
 static bool refuse(search *s)
@@ -100,17 +117,24 @@ static bool refuse(search *s)
 			heaviest = i;
 	}
 	pass->env->assigned->too_small = true;
-	pass->env->assigned->size_bytes = s->size;
+	pass->env->assigned->size_bytes = s->now.bytes;
+	if (s->now.bitops > s->budget.bitops)
+		return az_error(pass->ctx, pass->step->loc,
+			"assign-bits: %llu bit operations are too few: with %u bits everywhere "
+			"there are "
+			"%llu",
+			(unsigned long long)s->budget.bitops, s->least,
+			(unsigned long long)s->now.bitops);
 	if (!s->layers.count)
 		return az_error(pass->ctx, pass->step->loc,
 			"assign-bits: no layer has weights, and the object takes %llu bytes, more "
 			"than %llu",
-			(unsigned long long)s->size, (unsigned long long)s->flash);
+			(unsigned long long)s->now.bytes, (unsigned long long)s->budget.bytes);
 	return az_error(pass->ctx, pass->step->loc,
 		"assign-bits: %llu bytes are too few: with %u bits everywhere the object takes "
 		"%llu "
 		"bytes, the most of them (%llu) for the weights of \"%s\"",
-		(unsigned long long)s->flash, s->least, (unsigned long long)s->size,
+		(unsigned long long)s->budget.bytes, s->least, (unsigned long long)s->now.bytes,
 		(unsigned long long)packed(s, heaviest, s->least),
 		s->layers.op[heaviest]->loc.node ? s->layers.op[heaviest]->loc.node
 						 : s->layers.op[heaviest]->results[0]->name);
@@ -123,7 +147,7 @@ static bool choose_uniform(search *s)
 	for (uint8_t b = s->most; b >= s->least; b--) {
 		if (!measure_uniform(s, b))
 			return false;
-		if (s->size <= s->flash)
+		if (fits(s, &s->now))
 			return true;
 	}
 	return refuse(s);
@@ -135,6 +159,32 @@ static double loss_at(const search *s, uint32_t layer, unsigned bits)
 {
 	const az_assignment *a = s->pass->env->assigned;
 	return az_assigned_loss(a, s->layers.op[layer]->results[0]->name)->loss[bits];
+}
+
+/* The best choice within two budgets; false: there is none. */
+static bool pack_both(search *s, const taken *room)
+{
+	az_arena *arena = &s->pass->scratch;
+	uint32_t count = s->layers.count, widths = s->most - s->least + 1u;
+	az_ilp_class *classes = az_new_array(arena, az_ilp_class, count + 1u);
+	uint32_t *chosen = az_new_array(arena, uint32_t, count + 1u);
+	const uint64_t capacity[] = {room->bytes, room->bitops};
+	for (uint32_t i = 0; i < count; i++) {
+		az_ilp_item *item = az_new_array(arena, az_ilp_item, widths);
+		for (uint32_t k = 0; k < widths; k++) {
+			uint64_t *weight = az_new_array(arena, uint64_t, 2);
+			weight[0] = packed(s, i, s->least + k);
+			weight[1] = s->work[i] * (s->least + k);
+			item[k] = (az_ilp_item){weight, loss_at(s, i, s->least + k)};
+		}
+		classes[i] = (az_ilp_class){widths, item};
+	}
+	az_ilp_result result = az_ilp(arena, count, classes, 2, capacity, chosen);
+	if (result != AZ_ILP_BEST && result != AZ_ILP_GOOD)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		s->bits[i] = (uint8_t)(s->least + chosen[i]);
+	return true;
 }
 
 /* The best choice whose packed weights take at most `room` bytes; false: there is none. */
@@ -158,24 +208,29 @@ static bool pack(search *s, uint64_t room)
 	return true;
 }
 
-/* s->bits is all least, s->size its size: widens what the knapsack says, until it fits. */
+/* s->bits is all least, s->now what it takes: widens what the knapsack says, until it fits. */
 static bool choose_by_loss(search *s)
 {
-	uint64_t weights = 0;
-	for (uint32_t i = 0; i < s->layers.count; i++)
-		weights += packed(s, i, s->least);
-	uint64_t room = weights + (s->flash - s->size);
+	taken room = {s->budget.bytes - s->now.bytes, s->budget.bitops - s->now.bitops};
+	bool both = s->budget.bitops != NO_BUDGET;
+	for (uint32_t i = 0; i < s->layers.count; i++) {
+		room.bytes += packed(s, i, s->least);
+		room.bitops += s->work[i] * s->least;
+	}
 	for (int i = 0; i < CORRECTIONS; i++) {
 		az_arena_mark mark = az_arena_mark_get(&s->pass->scratch);
-		bool packs = pack(s, room);
+		bool packs = both ? pack_both(s, &room) : pack(s, room.bytes);
 		az_arena_reset(&s->pass->scratch, mark);
 		if (!packs)
 			break;
-		if (!measure(s, s->bits, &s->size))
+		if (!measure(s, s->bits, &s->now))
 			return false;
-		if (s->size <= s->flash)
+		if (fits(s, &s->now))
 			return true;
-		room -= AZ_MIN(room, s->size - s->flash);
+		if (s->now.bytes > s->budget.bytes)
+			room.bytes -= AZ_MIN(room.bytes, s->now.bytes - s->budget.bytes);
+		if (s->now.bitops > s->budget.bitops)
+			room.bitops -= AZ_MIN(room.bitops, s->now.bitops - s->budget.bitops);
 	}
 	/* Narrow layers with large code: the smallest choice is known to fit. */
 	return measure_uniform(s, s->least);
@@ -186,16 +241,19 @@ static bool choose_by_loss(search *s)
  * shorter. */
 static uint32_t best_raise(const search *s, const uint8_t *tried)
 {
-	bool nearly = (double)s->size >= USED * (double)s->flash;
+	bool nearly = (double)s->now.bytes >= USED * (double)s->budget.bytes;
 	uint32_t best = s->layers.count;
 	double most = -1;
 	for (uint32_t i = 0; i < s->layers.count; i++) {
 		if (s->bits[i] >= s->most || tried[i] > s->bits[i])
 			continue;
 		uint64_t more = packed(s, i, s->bits[i] + 1u) - packed(s, i, s->bits[i]);
-		double gain = (loss_at(s, i, s->bits[i]) - loss_at(s, i, s->bits[i] + 1u)) /
-			      (double)(more + 1);
-		if ((!nearly || s->size + more <= s->flash) && gain > most) {
+		double price = (double)(more + 1) / (double)s->budget.bytes +
+			       (double)s->work[i] / (double)s->budget.bitops;
+		double gain = (loss_at(s, i, s->bits[i]) - loss_at(s, i, s->bits[i] + 1u)) / price;
+		bool may = (!nearly || s->now.bytes + more <= s->budget.bytes) &&
+			   s->now.bitops + s->work[i] <= s->budget.bitops;
+		if (may && gain > most) {
 			most = gain;
 			best = i;
 		}
@@ -208,12 +266,15 @@ static bool fill(search *s)
 	/* By layer: the width that did not fit. */
 	uint8_t *tried = az_new_array(&s->pass->scratch, uint8_t, s->layers.count + 1u);
 	for (uint32_t i; (i = best_raise(s, tried)) < s->layers.count;) {
-		uint64_t size;
+		taken more;
 		s->bits[i]++;
-		if (!measure(s, s->bits, &size))
+		if (!measure(s, s->bits, &more))
 			return false;
-		if (size <= s->flash) {
-			s->size = size;
+		if (fits(s, &more)) {
+			/* Where code became shorter, what did not fit before may fit now. */
+			if (more.bytes < s->now.bytes)
+				memset(tried, 0, s->layers.count);
+			s->now = more;
 			continue;
 		}
 		tried[i] = s->bits[i]--;
@@ -225,21 +286,49 @@ static bool choose(search *s, const char *policy)
 {
 	if (strcmp(policy, "uniform") == 0)
 		return choose_uniform(s);
-	if (!measure_uniform(s, s->most) || s->size <= s->flash)
-		return s->size != 0;
+	if (!measure_uniform(s, s->most))
+		return false;
+	if (fits(s, &s->now))
+		return true;
 	if (!measure_uniform(s, s->least))
 		return false;
-	if (s->size > s->flash)
+	if (!fits(s, &s->now))
 		return refuse(s);
 	return az_bit_losses(s->pass, &s->layers, policy, az_pass_int(s->pass, "samples")) &&
 	       choose_by_loss(s) && fill(s);
+}
+
+/* Bits of what each layer reads, as they will be, times its multiply-accumulates. */
+static bool read_work(search *s)
+{
+	az_pass_ctx *pass = s->pass;
+	const az_func *main = az_module_main(pass->module);
+	az_quantize_plan plan;
+	az_precisions precisions;
+	if (!az_precisions_init(&precisions, pass))
+		return false;
+	az_quantize_plan_make(main, &pass->scratch, &plan);
+	az_precisions_see(&precisions, main);
+	const az_precision *act = az_precisions_acts(&precisions, main, &plan);
+	s->work = az_new_array(&pass->scratch, uint64_t, s->layers.count + 1u);
+	for (uint32_t i = 0; i < s->layers.count; i++) {
+		const az_op *op = s->layers.op[i];
+		uint32_t id = op->args[0].value->id;
+		const az_precision *p = &act[az_quantize_plan_root(&plan, id)];
+		bool is_float = !plan.wanted[id] || p->is_float;
+		s->work[i] = az_op_macs(op) * (is_float ? 32 : p->elem.bits);
+	}
+	return true;
 }
 
 bool az_pass_assign_bits(az_pass_ctx *pass)
 {
 	const az_pass_env *env = pass->env;
 	int64_t least = az_pass_int(pass, "least"), most = az_pass_int(pass, "most");
-	search s = {.pass = pass, .flash = (uint64_t)az_pass_int(pass, "flash")};
+	int64_t flash = az_pass_int(pass, "flash"), bitops = az_pass_int(pass, "bitops");
+	search s = {.pass = pass,
+		.budget = {flash > 0 ? (uint64_t)flash : NO_BUDGET,
+			bitops > 0 ? (uint64_t)bitops : NO_BUDGET}};
 	if (!env->assigned || !env->cost || !env->backend)
 		return az_error(pass->ctx, pass->step->loc,
 			"assign-bits: nobody here takes the choice; use `adze fit`");
@@ -247,16 +336,16 @@ bool az_pass_assign_bits(az_pass_ctx *pass)
 		return az_error(pass->ctx, pass->step->loc,
 			"assign-bits: least = %lld and most = %lld must be 1 to 8, least first",
 			(long long)least, (long long)most);
-	if (!s.flash)
+	if (flash <= 0 && bitops <= 0)
 		return az_error(pass->ctx, pass->step->loc,
 			"assign-bits: flash = 0 leaves no room for anything");
 	s.least = (uint8_t)least;
 	s.most = (uint8_t)most;
 	az_bit_layers_of(pass->module, &pass->scratch, &s.layers);
 	s.bits = az_new_array(&pass->scratch, uint8_t, s.layers.count + 1u);
-	if (!choose(&s, az_pass_word(pass, "policy")))
+	if (!read_work(&s) || !choose(&s, az_pass_word(pass, "policy")))
 		return false;
 	to_assignment(&s, s.bits, env->assigned);
-	env->assigned->size_bytes = s.size;
+	env->assigned->size_bytes = s.now.bytes;
 	return true;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# adze fit under a budget of memory: the arena of what it writes is within it, activations of few bits lie packed,
+# adze fit under budgets of memory and of work: the arena of what it writes is within it, activations of few bits lie packed,
 # code gives what the interpreter gives, an interrupted search goes on, and too small a budget is refused.
 . tests/e2e/lib.sh
 model=$example/digits.onnx
@@ -36,6 +36,19 @@ done
 # Flash and memory at once.
 try_run "both" "$ADZE" fit $model "${data[@]}" --ram=70% --flash=60% --policy=orthogonality -o "$work/both.adz"
 [ "$((100 * $(arena_of "$work/both.adz")))" -le "$((70 * full))" ] || fail "both: more memory than was to be"
+
+# Flash and work at once: both are met, and work is used to some percent, as bits are in steps.
+key() { # key FILE NAME: the number of that key in JSON
+	sed -n "s/^ *\"$2\":\([0-9]*\).*/\1/p" "$1" | head -n 1
+}
+try_run "work" "$ADZE" fit $model "${data[@]}" --bitops=40% --flash=80% --least=3 -o "$work/work.adz" --json
+mv "$work/said" "$work/work.json"
+"$ADZE" info "$work/work.adz" --json >"$work/made.json"
+wanted=$(key "$work/work.json" bitops)
+made=$(key "$work/made.json" bitops)
+[ "$made" -le "$wanted" ] && [ "$((10 * made))" -ge "$((8 * wanted))" ] || fail "work: $made bit operations of $wanted"
+flash=$(($(key "$work/made.json" text_bytes) + $(key "$work/made.json" rodata_bytes)))
+[ "$flash" -le "$(key "$work/work.json" flash_bytes)" ] || fail "work: $flash bytes"
 
 "$ADZE" fit $model "${data[@]}" --ram=100 -o "$work/none.adz" >"$work/said" 2>&1
 [ $? = 3 ] || fail "a budget of 100 bytes is not refused"
