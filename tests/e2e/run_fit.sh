@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# adze fit on the network of the example: what it emits is within the budget and uses it well, it goes on after
-# an interruption, and it refuses what cannot be.
+# adze fit on the network of the example: every policy, a journal for several budgets, sizes of other widths, going
+# on after an interruption, the page. (Budgets: run_fit_budget.sh; refusals: tests/errors/run_fit.sh.)
 . tests/e2e/lib.sh
 model=$example/digits.onnx
 data=(--calib=$example/calibration.npy)
@@ -11,34 +11,31 @@ key() { # key FILE NAME: the first number of that key in JSON
 	sed -n "s/^ *\"$2\":\([-0-9.e+]*\).*/\1/p" "$1" | head -n 1
 }
 
-flash_of() { # flash_of OBJECT: bytes of its .text* and .rodata* sections, as the object has them
-	local sum=0 name size
-	while read -r name _ _ _ size _; do
-		case $name in
-		*_profile) ;; # stands apart, for linkers to drop
-		.text* | .rodata*) sum=$((sum + 16#$size)) ;;
-		esac
-	done < <(readelf -SW "$1" | sed -n 's/^ *\[ *[0-9]*\] *\(\..*\)/\1/p')
-	echo $sum
-}
-
+# Every policy, and what its network reads back as. (Sizes: run_fit_budget.sh.)
 least=--least=7 # fewer objects
 [ -z "${AZ_LONG:-}" ] || least=--least=2
 for policy in uniform sensitivity hessian orthogonality; do
-	for percent in ${AZ_LONG:+70} 45; do
-		out=$work/$policy.$percent
-		try_run "$policy $percent %" "$ADZE" fit $model "${data[@]}" --flash=$percent% --policy=$policy \
-			--round=nearest $least --emit=obj -o "$out.adz" --json || continue
-		mv "$work/said" "$out.json"
-		budget=$(key "$out.json" flash_bytes)
-		size=$(flash_of "$out.o")
-		[ "${size:-0}" -gt 0 ] && [ "$size" -le "$budget" ] ||
-			fail "$policy $percent %: the object has ${size:-no} bytes, the budget is $budget"
-		grep -q '"chosen":true' "$out.json" || fail "$policy $percent %: nothing chosen"
-		[ ! -e "$out.adz.journal" ] || fail "$policy $percent %: the journal stayed"
-		try_run "$policy $percent % reads back" "$ADZE" opt "$out.adz" -o "$work/back.adz"
-	done
+	out=$work/$policy
+	try_run "$policy" "$ADZE" fit $model "${data[@]}" --flash=45% --policy=$policy --round=nearest $least \
+		--journal="$work/kept.journal" -o "$out.adz" --json || continue
+	mv "$work/said" "$out.json"
+	grep -q '"chosen":true' "$out.json" || fail "$policy: nothing chosen"
+	[ "$(key "$out.json" flash_bytes)" -gt 0 ] || fail "$policy: no budget in the report"
+	try_run "$policy reads back" "$ADZE" opt "$out.adz" -o "$work/back.adz"
 done
+[ "$(grep -c '"search"' "$work/kept.journal")" = 1 ] || fail "the journal was begun more than once"
+measured=$(grep -c '"loss":"sensitivity"' "$work/kept.journal")
+try_run "another budget" "$ADZE" fit $model "${data[@]}" --flash=40% --round=nearest $least --journal="$work/kept.journal" -o "$work/again.adz"
+[ "$(grep -c '"loss":"sensitivity"' "$work/kept.journal")" = "$measured" ] || fail "another budget measured losses again"
+rm -f "$work/again.adz"
+
+# Widening leaves the float network as it is; the sizes of all numbers of bits are told.
+try_run "sizes" "$ADZE" fit $model "${data[@]}" --sizes=1.4,2 --json && mv "$work/said" "$work/sizes.json"
+[ "$(grep -c '"bits":' "$work/sizes.json")" = 16 ] || fail "sizes: not 8 numbers of bits at two widths"
+awk -F'[:,]' '/"float_difference"/ { n++; if (!($2 >= 0 && $2 <= 1e-5)) bad = 1 }
+	/"weight_bytes"/ { w[++m] = $2 }
+	END { for (i = 2; i <= 8; i++) if (w[i] <= w[i - 1] || w[i + 8] <= w[i] || w[i + 8] <= w[i + 7]) bad = 1
+	      exit bad || n != 2 || m != 16 }' "$work/sizes.json" || fail "sizes: $(tr -d '\n ' <"$work/sizes.json")"
 
 # Killed, it goes on where it was and comes to the same network.
 data+=(--policy=orthogonality)
@@ -51,23 +48,6 @@ done
 try_run "after interruptions" "$ADZE" fit $model "${data[@]}" --flash=50% -o "$work/again.adz"
 same "after interruptions" "$work/again.adz" "$work/whole.adz"
 
-refuses() { # refuses CODE TEXT OPTIONS...
-	local code=$1 text=$2
-	shift 2
-	"$ADZE" fit "$@" -o "$work/refused.adz" >"$work/said" 2>&1
-	local got=$?
-	[ $got = "$code" ] || fail "fit $*: exit $got, wanted $code"
-	grep -q -- "$text" "$work/said" || fail "fit $*: no \"$text\" in: $(cat "$work/said")"
-	[ ! -e "$work/refused.adz" ] || fail "fit $*: wrote a network"
-}
-refuses 2 "fit wants a budget" $model "${data[@]}"
-refuses 2 "wants --calib" $model --flash=10K
-refuses 1 "is no budget" $model "${data[@]}" --flash=0
-refuses 1 "is no budget" $model "${data[@]}" --flash=-5K
-refuses 1 "wants a size" $model "${data[@]}" --flash=much
-refuses 1 "there is no policy" $model --calib=$example/calibration.npy --flash=60% --policy=luck
-refuses 2 "wants --calib-labels" $model "${data[@]}" --flash=60% --label-offset=1
-refuses 3 "the smallest found takes" $model "${data[@]}" --flash=900
 # The page: whole, reads nothing from elsewhere, its numbers are those of --json, whatever things are called.
 page_of() { # page_of CODE FILE MODEL OPTIONS...: FILE.html beside FILE.json
 	local code=$1 out=$2 got
@@ -103,5 +83,6 @@ drawn "$work/page" 5
 page_of 3 "$work/refused" $model --flash=900
 drawn "$work/refused" 4
 rm -f "$work/refused".*
-refuses 1 "nowhere/page.html" $model "${data[@]}" --flash=900 --report=$work/nowhere/page.html
+"$ADZE" fit $model "${data[@]}" --flash=900 --report="$work/nowhere/page.html" -o "$work/refused.adz" >"$work/said" 2>&1
+[ $? = 1 ] && grep -q "nowhere/page.html" "$work/said" || fail "a page that cannot be written: $(cat "$work/said")"
 finish
