@@ -57,7 +57,7 @@ target_compile_options(channels_proof PRIVATE ${AZ_WARNINGS})
 target_link_libraries(channels_proof PRIVATE ${AZ_LIBRARIES})
 
 # The checks of the source itself need no build, but run with the rest.
-set(scripts includes format forbidden)
+set(scripts includes format forbidden docs)
 list(TRANSFORM scripts PREPEND tests/tools/)
 list(TRANSFORM scripts APPEND .sh)
 if(TARGET adze)
