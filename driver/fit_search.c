@@ -349,34 +349,48 @@ static bool try_wider(az_fit *fit, double most, bool compact, uint64_t *smallest
 	       (r <= ratio || same_widths(fit, r, ratio) || try_width(fit, r, compact));
 }
 
+/* The largest ratio at which the fewest bits meet the budgets; 0: none. What is too large is kept for the table. */
+static bool widest_for_fewest(az_fit *fit, double most, bool compact, double *out,
+	uint64_t *smallest)
+{
+	az_fit_point p;
+	*out = most;
+	if (!az_fit_probe(fit, most, az_fit_fewest(fit), compact, &p))
+		return false;
+	*smallest = AZ_MIN(*smallest, size_of(&p));
+	if (within(fit, &p, true))
+		return true;
+	az_fit_point none = az_fit_new_point(fit, most, compact);
+	none.no_bits = true;
+	none.text_bytes = size_of(&p);
+	az_vec_push(&fit->job->arena, &fit->points, none);
+	return largest_ratio(fit, most, az_fit_fewest(fit), compact, true, out, smallest);
+}
+
 static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
-	double ratio[RATIOS_MOST], r;
+	double ratio[RATIOS_MOST], widest;
 	az_fit_point full;
-	if (!az_fit_probe(fit, most, AZ_BITS_MOST, compact, &full))
+	if (!widest_for_fewest(fit, most, compact, &widest, smallest) ||
+		!az_fit_probe(fit, most, AZ_BITS_MOST, compact, &full))
 		return false;
-	uint32_t count = aligned_ratios(fit, &full, ratio), before = fit->points.count;
-	bool found = false;
-	walk w = {0};
+	uint32_t count = aligned_ratios(fit, &full, ratio);
+	walk w = {.over = widest <= 0};
+	double last = 0;
 	for (uint32_t i = 0; i < count && !w.over; i++) {
-		if (i && same_widths(fit, ratio[i], ratio[i - 1]))
+		double at = i ? ratio[i] : widest;
+		if (at > widest || (i && same_widths(fit, at, last)))
 			continue;
-		uint32_t at = fit->points.count;
-		if (!try_width(fit, ratio[i], compact))
+		uint32_t index = fit->points.count;
+		if (!try_width(fit, at, compact))
 			return false;
+		last = at;
 		look_back(fit, &w);
-		if (fit->flash && fit->points.v[at].fits && w.worse == 0 && !try_even(fit, at))
+		if (fit->flash && fit->points.v[index].fits && w.worse == 0 &&
+			!try_even(fit, index))
 			return false;
 	}
-	for (uint32_t i = before; i < fit->points.count; i++) {
-		found |= !fit->points.v[i].no_bits;
-		*smallest = AZ_MIN(*smallest, size_of(&fit->points.v[i]));
-	}
-	if (found)
-		return !fit->flash || try_wider(fit, most, compact, smallest);
-	/* None of them: as wide as the fewest bits allow. */
-	return largest_ratio(fit, most, az_fit_fewest(fit), compact, true, &r, smallest) &&
-	       (r <= 0 || try_width(fit, r, compact));
+	return !fit->flash || try_wider(fit, most, compact, smallest);
 }
 
 static bool search_with(az_fit *fit, double most, bool compact, uint64_t *smallest)
