@@ -138,11 +138,6 @@ static int64_t binary_int(const az_op *op, int64_t a, int64_t b, bool huge)
 	}
 }
 
-static bool is_huge(const az_type *type)
-{
-	return type->elem.kind == AZ_KIND_UINT && type->elem.bits == 64;
-}
-
 bool az_eval_binary(az_eval *e)
 {
 	const az_op *op = e->op;
@@ -151,10 +146,9 @@ bool az_eval_binary(az_eval *e)
 	az_wide b = az_wide_load_as(e->scratch, e->args[1], type);
 	az_wide y = az_wide_result(e->scratch, &e->results[0]);
 	az_reals clamp = az_op_clamp(op);
-	bool huge = is_huge(type);
 	for (uint64_t i = 0; i < y.count; i++) {
 		if (y.kind == AZ_WIDE_INT) {
-			y.i[i] = binary_int(op, a.i[i], b.i[i], huge);
+			y.i[i] = binary_int(op, a.i[i], b.i[i], a.huge);
 		} else if (y.kind == AZ_WIDE_F32) {
 			float v = binary_f32(op, a.f[i], b.f[i]);
 			y.f[i] = clamp.count ? az_strict_clip(v, clamp.v[0], clamp.v[1]) : v;
@@ -173,10 +167,10 @@ bool az_eval_binary(az_eval *e)
 
 typedef enum order { ORDER_LESS, ORDER_EQUAL, ORDER_GREATER, ORDER_NONE } order;
 
-static order compare(const az_wide *a, const az_wide *b, uint64_t i, bool huge)
+static order compare(const az_wide *a, const az_wide *b, uint64_t i)
 {
 	if (a->kind == AZ_WIDE_INT) {
-		if (less_int(a->i[i], b->i[i], huge))
+		if (less_int(a->i[i], b->i[i], a->huge))
 			return ORDER_LESS;
 		return a->i[i] == b->i[i] ? ORDER_EQUAL : ORDER_GREATER;
 	}
@@ -195,9 +189,8 @@ bool az_eval_compare(az_eval *e)
 	az_wide a = az_wide_load_as(e->scratch, e->args[0], type);
 	az_wide b = az_wide_load_as(e->scratch, e->args[1], type);
 	az_wide y = az_wide_result(e->scratch, &e->results[0]);
-	bool huge = is_huge(e->args[0]->type);
 	for (uint64_t i = 0; i < y.count; i++) {
-		order o = compare(&a, &b, i, huge);
+		order o = compare(&a, &b, i);
 		bool equal = o == ORDER_EQUAL, result;
 		switch (e->op->code) {
 		case AZ_OP_equal:

@@ -149,12 +149,10 @@ bool az_eval_dequantize(az_eval *e)
 	spread s = spread_of(e->args[0]->type, e->args[1]->type, attr->axis, attr->group);
 	az_wide q = az_wide_load(e->scratch, e->args[0]);
 	az_wide y = az_wide_result(e->scratch, &e->results[0]);
-	bool huge =
-		e->args[0]->type->elem.kind == AZ_KIND_UINT && e->args[0]->type->elem.bits == 64;
 	for (uint64_t i = 0; i < y.count; i++) {
 		const grid *g = &grids[spread_index(&s, (int64_t)i)];
 		uint64_t difference = (uint64_t)q.i[i] - (uint64_t)g->zero;
-		float units = huge ? (float)difference : (float)(int64_t)difference;
+		float units = q.huge ? (float)difference : (float)(int64_t)difference;
 		float v = units * g->scale;
 		if (y.kind == AZ_WIDE_F64)
 			y.d[i] = (double)v;
@@ -175,10 +173,8 @@ bool az_eval_requantize(az_eval *e)
 	az_wide acc = az_wide_load(e->scratch, e->args[0]);
 	az_wide scale = az_wide_load_as(e->scratch, e->args[1], e->args[0]->type);
 	az_wide y = az_wide_result(e->scratch, &e->results[0]);
-	bool huge =
-		e->args[0]->type->elem.kind == AZ_KIND_UINT && e->args[0]->type->elem.bits == 64;
 	for (uint64_t i = 0; i < y.count; i++) {
-		float a = huge ? (float)(uint64_t)acc.i[i] : (float)acc.i[i];
+		float a = acc.huge ? (float)(uint64_t)acc.i[i] : (float)acc.i[i];
 		float t = a * flush(scale.f[i]);
 		y.i[i] = bipolar ? quantize_sign(t) : quantize_unit(t, &g, attr->rounding);
 	}
@@ -262,21 +258,20 @@ static void cast_from_float(const az_tensor *from, az_wide x, az_wide y, az_tens
 	}
 }
 
-static void cast_from_int(const az_tensor *from, az_wide x, az_wide y, az_elem to)
+static void cast_from_int(az_wide x, az_wide y, az_elem to)
 {
-	bool huge = from->type->elem.kind == AZ_KIND_UINT && from->type->elem.bits == 64;
 	for (uint64_t i = 0; i < x.count; i++) {
 		int64_t v = x.i[i];
 		if (to.kind == AZ_KIND_BOOL)
 			y.i[i] = v != 0;
 		else if (to.kind == AZ_KIND_BIPOLAR)
-			y.i[i] = huge || v >= 0 ? 1 : -1;
+			y.i[i] = x.huge || v >= 0 ? 1 : -1;
 		else if (y.kind == AZ_WIDE_INT)
 			y.i[i] = v;
 		else if (y.kind == AZ_WIDE_F64)
-			y.d[i] = huge ? (double)(uint64_t)v : (double)v;
+			y.d[i] = x.huge ? (double)(uint64_t)v : (double)v;
 		else
-			y.f[i] = huge ? (float)(uint64_t)v : (float)v;
+			y.f[i] = x.huge ? (float)(uint64_t)v : (float)v;
 	}
 }
 
@@ -287,7 +282,7 @@ bool az_eval_cast(az_eval *e)
 	az_wide x = az_wide_load(e->scratch, from);
 	az_wide y = az_wide_result(e->scratch, to);
 	if (x.kind == AZ_WIDE_INT)
-		cast_from_int(from, x, y, to->type->elem);
+		cast_from_int(x, y, to->type->elem);
 	else
 		cast_from_float(from, x, y, to);
 	bool stored = x.kind == AZ_WIDE_F64 && y.kind == AZ_WIDE_F32 && to->type->elem.bits == 16;

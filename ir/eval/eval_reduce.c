@@ -180,6 +180,8 @@ static bool beats(const az_wide *x, int64_t a, int64_t b, az_extremum kind, bool
 		return x->f[a] > x->f[b] || (ties && x->f[a] == x->f[b]);
 	if (x->kind == AZ_WIDE_F64)
 		return x->d[a] > x->d[b] || (ties && x->d[a] == x->d[b]);
+	if (x->huge)
+		return (uint64_t)x->i[a] > (uint64_t)x->i[b] || (ties && x->i[a] == x->i[b]);
 	return x->i[a] > x->i[b] || (ties && x->i[a] == x->i[b]);
 }
 

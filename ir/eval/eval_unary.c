@@ -175,8 +175,6 @@ static int64_t unary_int(const az_op *op, int64_t x, bool huge)
 
 bool az_eval_unary(az_eval *e)
 {
-	az_elem elem = e->args[0]->type->elem;
-	bool huge = elem.kind == AZ_KIND_UINT && elem.bits == 64;
 	az_wide x = az_wide_load(e->scratch, e->args[0]);
 	az_wide y = az_wide_result(e->scratch, &e->results[0]);
 	for (uint64_t i = 0; i < y.count; i++) {
@@ -185,7 +183,7 @@ bool az_eval_unary(az_eval *e)
 		else if (y.kind == AZ_WIDE_F64)
 			y.d[i] = unary_f64(e->op, x.d[i]);
 		else
-			y.i[i] = unary_int(e->op, x.i[i], huge);
+			y.i[i] = unary_int(e->op, x.i[i], x.huge);
 	}
 	az_wide_store(&y, &e->results[0]);
 	return true;

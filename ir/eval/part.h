@@ -39,6 +39,7 @@ typedef enum az_wide_kind { AZ_WIDE_F32, AZ_WIDE_F64, AZ_WIDE_INT } az_wide_kind
 
 typedef struct az_wide {
 	az_wide_kind kind;
+	bool huge; /* of u64: order is that without sign */
 	uint64_t count;
 	union {
 		float *f;

@@ -34,9 +34,14 @@ static bool in_place(const az_tensor *tensor)
 	return same && host_is_little() && (uintptr_t)tensor->data % (e.bits / 8u) == 0;
 }
 
-static az_wide wrap(az_wide_kind kind, uint64_t count, void *data)
+static bool is_huge(az_elem e)
 {
-	az_wide wide = {.kind = kind, .count = count};
+	return e.kind == AZ_KIND_UINT && e.bits == 64;
+}
+
+static az_wide wrap(az_wide_kind kind, bool huge, uint64_t count, void *data)
+{
+	az_wide wide = {.kind = kind, .huge = huge, .count = count};
 	if (kind == AZ_WIDE_F32)
 		wide.f = data;
 	else if (kind == AZ_WIDE_F64)
@@ -49,7 +54,7 @@ static az_wide wrap(az_wide_kind kind, uint64_t count, void *data)
 az_wide az_wide_new(az_arena *arena, az_wide_kind kind, uint64_t count)
 {
 	size_t size = kind == AZ_WIDE_F32 ? sizeof(float) : sizeof(double);
-	return wrap(kind, count, az_arena_array(arena, (size_t)count, size, 64));
+	return wrap(kind, false, count, az_arena_array(arena, (size_t)count, size, 64));
 }
 
 static float load_f32(const void *data, uint64_t i, az_elem elem)
@@ -98,9 +103,11 @@ az_wide az_wide_load(az_arena *arena, const az_tensor *tensor)
 	az_elem e = tensor->type->elem;
 	az_wide_kind kind = az_wide_kind_of(e);
 	uint64_t count = (uint64_t)az_type_numel(tensor->type);
+	bool huge = is_huge(e);
 	if (in_place(tensor))
-		return wrap(kind, count, tensor->data);
+		return wrap(kind, huge, count, tensor->data);
 	az_wide wide = az_wide_new(arena, kind, count);
+	wide.huge = huge;
 	if (kind == AZ_WIDE_F32) {
 		for (uint64_t i = 0; i < count; i++)
 			wide.f[i] = load_f32(tensor->data, i, e);
@@ -131,8 +138,10 @@ az_wide az_wide_result(az_arena *arena, const az_tensor *tensor)
 	az_wide_kind kind = az_wide_kind_of(tensor->type->elem);
 	uint64_t count = (uint64_t)az_type_numel(tensor->type);
 	if (in_place(tensor))
-		return wrap(kind, count, tensor->data);
-	return az_wide_new(arena, kind, count);
+		return wrap(kind, is_huge(tensor->type->elem), count, tensor->data);
+	az_wide wide = az_wide_new(arena, kind, count);
+	wide.huge = is_huge(tensor->type->elem);
+	return wide;
 }
 
 static uint64_t store_f32(float x, az_elem elem)
@@ -177,7 +186,7 @@ void az_wide_fill(const az_wide *acc, az_reduction kind, az_elem elem)
 		      : kind == AZ_reduction_min ? INFINITY
 						 : 0.0f;
 	int64_t whole = kind == AZ_reduction_max    ? az_elem_min(elem)
-			: kind == AZ_reduction_min  ? az_elem_max(elem)
+			: kind == AZ_reduction_min  ? (acc->huge ? -1 : az_elem_max(elem))
 			: kind == AZ_reduction_prod ? 1
 						    : 0;
 	for (uint64_t i = 0; i < acc->count; i++) {
@@ -227,15 +236,15 @@ static void fold_f64(az_reduction kind, double *acc, const double *x, uint64_t c
 }
 
 static void fold_int(az_reduction kind, int64_t *acc, const int64_t *x, uint64_t count,
-	int64_t zero)
+	int64_t zero, bool huge)
 {
 	for (uint64_t j = 0; j < count; j++) {
 		uint64_t a = (uint64_t)acc[j], b = (uint64_t)x[j];
-		if (kind == AZ_reduction_max)
-			acc[j] = AZ_MAX(acc[j], x[j]);
-		else if (kind == AZ_reduction_min)
-			acc[j] = AZ_MIN(acc[j], x[j]);
-		else if (kind == AZ_reduction_prod)
+		if (kind == AZ_reduction_max || kind == AZ_reduction_min) {
+			bool less = huge ? b < a : x[j] < acc[j];
+			if (kind == AZ_reduction_max ? !less : less)
+				acc[j] = x[j];
+		} else if (kind == AZ_reduction_prod)
 			acc[j] = (int64_t)(a * b);
 		else
 			acc[j] = (int64_t)(a + (b - (uint64_t)zero));
@@ -250,5 +259,5 @@ void az_wide_fold(az_reduction kind, const az_wide *acc, uint64_t at, const az_w
 	else if (acc->kind == AZ_WIDE_F64)
 		fold_f64(kind, acc->d + at, x->d + from, count);
 	else
-		fold_int(kind, acc->i + at, x->i + from, count, zero);
+		fold_int(kind, acc->i + at, x->i + from, count, zero, x->huge);
 }

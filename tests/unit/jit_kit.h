@@ -88,8 +88,11 @@ static inline az_value *input(net *n, az_elem elem, uint32_t rank, const int64_t
 {
 	const az_type *type = az_type_get(n->ctx, elem, rank, dim);
 	az_tensor t = az_tensor_new(&n->module->arena, type);
-	for (int64_t i = 0; i < az_type_numel(type); i++)
+	for (int64_t i = 0; i < az_type_numel(type); i++) {
 		az_tensor_set(&t, (uint64_t)i, number(elem, range));
+		if (az_elem_equal(elem, AZ_ELEM(UINT, 64)) && pick(0, 2) == 0) /* 2^63 and more */
+			az_bits_set(t.data, (uint64_t)i, 64, (uint64_t)pick(-9, -1));
+	}
 	n->in[n->count++] = t;
 	return az_func_add_param(n->at.func, "x", type);
 }

@@ -37,6 +37,9 @@ static void max_pool(void)
 		.result = "u8[1,2,2] 2 9 4 8");
 	CHECK(set_max3, .code = AZ_OP_max_pool, ARGS("f32[1,2,1] nan 1"),
 		.result = "f32[1,1,1] nan");
+	CHECK(set_max_ceil, .code = AZ_OP_max_pool,
+		ARGS("u64[1,3,1] 1 18446744073709551615 9223372036854775808"),
+		.result = "u64[1,2,1] 1.84467441e+19 9.22337204e+18");
 	CHECK(set_max_ceil, .code = AZ_OP_max_pool, ARGS("i4[1,3,1] -8 -7 -6"),
 		.result = "i4[1,2,1] -7 -6");
 	CHECK(set_max_ceil_pad, .code = AZ_OP_max_pool, ARGS("f32[1,3,1] 1 2 3"),
@@ -98,6 +101,12 @@ static void set_max(az_attrs *a)
 	a->reduce.axes = (az_ints){1, n1};
 }
 
+static void set_min(az_attrs *a)
+{
+	set_max(a);
+	a->reduce.kind = AZ_reduction_min;
+}
+
 static void set_prod(az_attrs *a)
 {
 	a->reduce.kind = AZ_reduction_prod;
@@ -114,6 +123,10 @@ static void reduce(void)
 	CHECK(set_mean, .code = AZ_OP_reduce, ARGS("f32[2,2] 1 2 3 5"), .result = "f32[2,1] 1.5 4");
 	CHECK(set_max, .code = AZ_OP_reduce, ARGS("f32[2,2] 1 nan -3 -5"),
 		.result = "f32[2,1] nan -3");
+	CHECK(set_max, .code = AZ_OP_reduce, ARGS("u64[2,2] 1 18446744073709551615 3 2"),
+		.result = "u64[2,1] 1.84467441e+19 3");
+	CHECK(set_min, .code = AZ_OP_reduce, ARGS("u64[2,1] 9223372036854775808 3"),
+		.result = "u64[2,1] 9.22337204e+18 3");
 	CHECK(set_max, .code = AZ_OP_reduce, ARGS("f32[2,0]"), .result = "f32[2,1] -inf -inf");
 	CHECK(set_prod, .code = AZ_OP_reduce, ARGS("i16[1,3] 300 300 2"),
 		.result = "i16[1,1] -16608");
@@ -139,6 +152,8 @@ static void arg_reduce(void)
 		.result = "i64[1,2] 1 0");
 	CHECK(set_arg_last, .code = AZ_OP_arg_reduce, ARGS("f32[2,3] 3 1 3 2 2 1"),
 		.result = "i64[2] 2 1");
+	CHECK(set_arg_min, .code = AZ_OP_arg_reduce, ARGS("u64[2] 18446744073709551615 1"),
+		.result = "i64[1] 1");
 	CHECK(set_arg_min, .code = AZ_OP_arg_reduce, ARGS("i8[3] 4 -5 -5"), .result = "i64[1] 1");
 }
 
