@@ -48,34 +48,54 @@ static uint32_t mask_of(az_elem elem)
 	return (1u << elem.bits) - 1;
 }
 
-/* Element j moves from bit j bits to bit 8 j of the word; whatever else came along is masked out. Where fields
- * of a word are wider apart than the mask hides, each is cut out by itself. */
+/* Bits `from` to `from` + `ones` of every lane of `lane` bits. */
+static LLVMValueRef in_lanes(const turn *t, uint32_t lane, uint32_t from, uint32_t ones)
+{
+	uint64_t all = 0;
+	for (uint32_t at = 0; at < t->word; at += lane)
+		for (uint32_t i = 0; i < ones; i++)
+			all |= UINT64_C(1) << (at + from + i);
+	return az_int(t->e, words(t), (int64_t)all);
+}
+
+/* In every lane the `half` bits from `from` on move to `to`, those from 0 on stay. */
+static LLVMValueRef move_half(const turn *t, LLVMValueRef x, uint32_t lane, uint32_t half,
+	uint32_t from, uint32_t to)
+{
+	LLVMBuilderRef b = t->e->b;
+	LLVMValueRef low = LLVMBuildAnd(b, x, in_lanes(t, lane, 0, half), "");
+	LLVMValueRef high = shifted(t, x, to > from ? to - from : from - to, to > from);
+	return LLVMBuildOr(b, low, LLVMBuildAnd(b, high, in_lanes(t, lane, to, half), ""), "");
+}
+
+/* Element j moves from bit j bits to bit 8 j of the word. Where the width divides 8 all of them shift what came
+ * along out of sight; else the upper half of the elements moves away from the lower, in halves again and again. */
 static LLVMValueRef spread(const turn *t, LLVMValueRef x)
 {
-	LLVMValueRef out = NULL, only = az_int(t->e, words(t), mask_of(t->elem));
-	bool alone = 8 % t->elem.bits != 0;
-	for (uint32_t j = 0; j < t->per; j++) {
-		LLVMValueRef one = alone ? LLVMBuildAnd(t->e->b,
-						   shifted(t, x, j * t->elem.bits, false), only, "")
-					 : x;
-		one = shifted(t, one, j * (alone ? 8u : 8u - t->elem.bits), true);
-		out = out ? LLVMBuildOr(t->e->b, out, one, "") : one;
+	uint32_t bits = t->elem.bits;
+	LLVMValueRef out = x;
+	if (8 % bits != 0) {
+		for (uint32_t lane = 64; lane > 8; lane /= 2)
+			x = move_half(t, x, lane, lane / 16 * bits, lane / 16 * bits, lane / 2);
+		return x;
 	}
+	for (uint32_t j = 1; j < t->per; j++)
+		out = LLVMBuildOr(t->e->b, out, shifted(t, x, j * (8u - bits), true), "");
 	return LLVMBuildAnd(t->e->b, out, in_bytes(t, mask_of(t->elem)), "");
 }
 
 static LLVMValueRef gather(const turn *t, LLVMValueRef x)
 {
-	LLVMValueRef out = NULL, only = az_int(t->e, words(t), mask_of(t->elem));
-	bool alone = 8 % t->elem.bits != 0;
+	uint32_t bits = t->elem.bits;
 	x = LLVMBuildAnd(t->e->b, x, in_bytes(t, mask_of(t->elem)), "");
-	for (uint32_t j = 0; j < t->per; j++) {
-		LLVMValueRef one = shifted(t, x, j * (alone ? 8u : 8u - t->elem.bits), false);
-		if (alone)
-			one = shifted(t, LLVMBuildAnd(t->e->b, one, only, ""), j * t->elem.bits,
-				true);
-		out = out ? LLVMBuildOr(t->e->b, out, one, "") : one;
+	LLVMValueRef out = x;
+	if (8 % bits != 0) {
+		for (uint32_t lane = 16; lane <= 64; lane *= 2)
+			x = move_half(t, x, lane, lane / 16 * bits, lane / 2, lane / 16 * bits);
+		return x;
 	}
+	for (uint32_t j = 1; j < t->per; j++)
+		out = LLVMBuildOr(t->e->b, out, shifted(t, x, j * (8u - bits), false), "");
 	return out;
 }
 
