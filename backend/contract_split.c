@@ -3,8 +3,8 @@
  * Packed weights against one output pixel. Every weight is used once, so that what brings it to a byte counts
  * as much as its product; little of it is done. A part of a weight is masked and multiplied as it stands, and
  * parts that stand alike have a sum of their own: it is divided by what their place is worth at the end, which
- * leaves nothing over. A width of one plane keeps parts where they are in each half of a byte; of several planes,
- * each is shifted down and has one sum. Nothing is subtracted from a weight: sums of activations, which all
+ * leaves nothing over. A width of one plane keeps parts where they are in each half of a byte; of two planes,
+ * each is shifted down and has one sum; of three, whole bytes take fewer operations. Nothing is subtracted from a weight: sums of activations, which all
  * outputs share, make up for zero points, and what is stored where there is no weight is 0.
  *
  * Where the dot product has pairs of 16 bits, bytes are multiplied into such pairs at once: parts of at most 15
@@ -18,7 +18,8 @@ bool az_split_fits(const az_contract *c, const az_target *target)
 {
 	if (c->is_float || c->x_elem.bits != 8 || c->w_elem.bits >= 8 || c->batched ||
 		c->batch * c->out_h * c->out_w != 1 || target->compact ||
-		c->decode.table != UINT32_MAX || az_contract_is_scaled(c))
+		c->decode.table != UINT32_MAX || az_contract_is_scaled(c) ||
+		az_sub_planes_of(c->w_elem.bits).count > 2)
 		return false;
 	int64_t terms = c->kernel_h * c->kernel_w * c->group_in;
 	if (terms > INT32_MAX / (255 * PART_MAX))
