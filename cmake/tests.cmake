@@ -75,6 +75,11 @@ foreach(script ${scripts})
   endif()
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" SKIP_RETURN_CODE 77
     TIMEOUT 3600)
+  # None of the long ones is left alone at the end.
+  file(STRINGS ${script} long REGEX "^# Takes long")
+  if(long)
+    set_tests_properties(${name} PROPERTIES COST 200)
+  endif()
 endforeach()
 
 if(AZ_FUZZ)

@@ -3,6 +3,7 @@
 #
 # adze fit on the network of the example: every policy, a journal for several budgets, sizes of other widths, going
 # on after an interruption, the page. (Budgets: run_fit_budget.sh; refusals: tests/errors/run_fit.sh.)
+# Takes long: begins with the first.
 . tests/e2e/lib.sh
 model=$example/digits.onnx
 data=(--calib=$example/calibration.npy)

@@ -3,6 +3,7 @@
 #
 # Text is the interface: every stage reads back to its own bytes, and compiling goes on from any of them to
 # the object that the ONNX file gives. Two compilations give the same bytes in every form.
+# Takes long: begins with the first.
 . tests/e2e/lib.sh
 
 # stages NAME MODEL OPTIONS...: all of this for one network.

@@ -5,6 +5,7 @@
 # float, on a made network with a layer of every kind, and every width once on a real one where the data are
 # there. The JIT gives the interpreter's bits; with float activations it is near. Then the grids, groups,
 # recipes, and a network that is quantized anew.
+# Takes long: begins with the first.
 . tests/e2e/lib.sh
 "$CC" -std=c11 tests/e2e/make_onnx.c -o "$work/make_onnx" || { fail "cannot build make_onnx"; finish; }
 "$work/make_onnx" network >"$work/made.onnx"

@@ -8,6 +8,7 @@
 # such elements, compiled.
 #
 #   CASE=123 TARGETS="armv7a native" tests/kernels/run.sh     one case, some targets
+# Takes long: begins with the first.
 . tests/e2e/lib.sh
 list=sample
 [ -z "${AZ_LONG:-}" ] || list=all

@@ -7,6 +7,7 @@
 # once with every form; AZ_LONG: every operation as well.
 #
 #   TARGETS="armv7a native" tests/kernels/run_grids.sh     some targets
+# Takes long: begins with the first.
 . tests/e2e/lib.sh
 
 # The network, seeded: x : i16[8192] in, the results of all cases one behind the other out.

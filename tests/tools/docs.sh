@@ -4,13 +4,7 @@
 # Proves that the documentation keeps up with the tables: every option stands in docs/cli.md, every pass in
 # docs/passes.md, every decision in docs/adr/README.md. Links between the pages, and files of the source that they
 # name, exist.
-set -u
-cd "$(dirname "$0")/../.."
-failed=0
-complain() {
-	echo "$1"
-	failed=1
-}
+. "$(dirname "$0")/lib.sh"
 
 # every TABLE EXPRESSION PAGE: what the expression (with one group) finds in the table stands in the page.
 every() {

@@ -4,13 +4,7 @@
 # Proves what the library promises, as far as text can show it: it never prints, exits or aborts, and
 # what reads data from outside does not assert. Also that every source states its licence, leaves no
 # marks of unfinished work, and keeps to the sizes of CONTRIBUTING.md.
-set -u
-cd "$(dirname "$0")/../.."
-failed=0
-complain() {
-	echo "$1"
-	failed=1
-}
+. "$(dirname "$0")/lib.sh"
 
 FILE_MAX=600 # lines; tables (.def) are exempt
 FUNCTION_MAX=70

@@ -3,9 +3,8 @@
 #
 # Proves that every C file stands as clang-format lays it out (.clang-format). Tables that are aligned
 # by hand stand between /* clang-format off */ and /* clang-format on */.
-set -u
-cd "$(dirname "$0")/../.."
-files=$(find base ir data grammar frontend passes tune backend runtime driver tests bench examples \
+. "$(dirname "$0")/lib.sh"
+files=$(find base ir data grammar frontend passes backend runtime driver tests bench examples \
 	-type f -name '*.[ch]' 2>/dev/null | sort)
 clang-format-19 --dry-run -Werror $files || exit 1
 echo "format: $(wc -w <<<"$files") files"

@@ -6,13 +6,7 @@
 #   2. a third-party header appears only in the folders that `fenced` lists for it;
 #   3. no header includes itself through others;
 #   4. every header compiles alone.
-set -u
-cd "$(dirname "$0")/../.."
-failed=0
-complain() {
-	echo "$1"
-	failed=1
-}
+. "$(dirname "$0")/lib.sh"
 
 # folder: project folders whose headers it may include; the longest folder name that fits a file counts.
 # grammar and onnx among them are also the generated headers of grammar/ and frontend/.
