@@ -2,11 +2,11 @@
  *
  * Rows of integers of fewer than 8 bits to bytes and back. Where the width divides 8, the elements of a byte are
  * spread over a word of as many bytes by shifts, a vector of bytes at a time; other widths go eight elements,
- * that is as many bytes as they have bits, at a time through a word of 64 bits. */
+ * that is as many bytes as they have bits, at a time through a word of 64 bits, words side by side. */
 #include "backend/expr.h"
 #include "backend/rows.h"
 
-/* One turn: `elements` of them, of which all are whole bytes. */
+/* What one turn of the loop converts: whole words of elements. */
 typedef struct turn {
 	az_emitter *e;
 	az_elem elem;
@@ -99,12 +99,51 @@ static LLVMValueRef gather(const turn *t, LLVMValueRef x)
 	return out;
 }
 
+static LLVMTypeRef stored_type(const turn *t)
+{
+	return LLVMIntTypeInContext(t->e->llvm, t->packed);
+}
+
+/* The packed elements of all words, each in its word. What is no whole number of bytes of two, four or eight is
+ * loaded word by word. */
+static LLVMValueRef load_words(const turn *t, LLVMValueRef at)
+{
+	az_emitter *e = t->e;
+	if (t->packed == 8)
+		return LLVMBuildZExt(e->b, az_load(e, az_vec_type(e->i8, t->lanes), at, 1),
+			words(t), "");
+	LLVMValueRef all = LLVMGetPoison(words(t));
+	for (uint32_t k = 0; k < t->lanes; k++) {
+		LLVMValueRef from = az_at_const(e, at, (int64_t)k * t->packed / 8);
+		LLVMValueRef x =
+			LLVMBuildZExt(e->b, az_load(e, stored_type(t), from, 1), e->i64, "");
+		all = t->lanes == 1 ? x
+				    : LLVMBuildInsertElement(e->b, all, x,
+					      LLVMConstInt(e->i32, k, 0), "");
+	}
+	return all;
+}
+
+static void store_words(const turn *t, LLVMValueRef x, LLVMValueRef at)
+{
+	az_emitter *e = t->e;
+	if (t->packed == 8) {
+		az_store(e, LLVMBuildTrunc(e->b, x, az_vec_type(e->i8, t->lanes), ""), at, 1);
+		return;
+	}
+	for (uint32_t k = 0; k < t->lanes; k++) {
+		LLVMValueRef one = t->lanes == 1 ? x
+						 : LLVMBuildExtractElement(e->b, x,
+							   LLVMConstInt(e->i32, k, 0), "");
+		az_store(e, LLVMBuildTrunc(e->b, one, stored_type(t), ""),
+			az_at_const(e, at, (int64_t)k * t->packed / 8), 1);
+	}
+}
+
 static void unpack_turn(const turn *t, LLVMValueRef i)
 {
 	az_emitter *e = t->e;
-	LLVMTypeRef stored = az_vec_type(LLVMIntTypeInContext(e->llvm, t->packed), t->lanes);
-	LLVMValueRef at = az_at(e, t->from, az_mul(e, i, t->packed / 8));
-	LLVMValueRef x = LLVMBuildZExt(e->b, az_load(e, stored, at, 1), words(t), "");
+	LLVMValueRef x = load_words(t, az_at(e, t->from, az_mul(e, i, t->packed / 8)));
 	x = LLVMBuildBitCast(e->b, spread(t, x), bytes(t), "");
 	if (az_elem_is_signed(t->elem)) {
 		LLVMValueRef sign = az_int(e, bytes(t), 1 << (t->elem.bits - 1));
@@ -116,11 +155,9 @@ static void unpack_turn(const turn *t, LLVMValueRef i)
 static void pack_turn(const turn *t, LLVMValueRef i)
 {
 	az_emitter *e = t->e;
-	LLVMTypeRef stored = az_vec_type(LLVMIntTypeInContext(e->llvm, t->packed), t->lanes);
 	LLVMValueRef x = az_load(e, bytes(t), az_at(e, t->from, az_mul(e, i, t->per)), 1);
 	x = gather(t, LLVMBuildBitCast(e->b, x, words(t), ""));
-	x = LLVMBuildTrunc(e->b, x, stored, "");
-	az_store(e, x, az_at(e, t->to, az_mul(e, i, t->packed / 8)), 1);
+	store_words(t, x, az_at(e, t->to, az_mul(e, i, t->packed / 8)));
 }
 
 static void one_by_one(const turn *t, int64_t begin, int64_t end, bool pack)
@@ -148,7 +185,7 @@ static void convert(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef f
 	t.word = 8 * t.per;
 	t.packed = divides ? 8u : 8u * elem.bits;
 	int64_t done = 0, all = count / t.per;
-	t.lanes = divides ? AZ_MAX(e->target->vector_bytes / t.per, 1u) : 1;
+	t.lanes = AZ_MAX(e->target->vector_bytes / t.per, 1u);
 	for (; t.lanes > 0; t.lanes /= 2) {
 		int64_t end = done + (all - done) / t.lanes * t.lanes;
 		if (end == done)
