@@ -300,28 +300,46 @@ static bool try_width(az_fit *fit, double ratio, bool compact)
 	return try_point(fit, &p);
 }
 
+/* The most bits that all layers can have at this point's width, of three above `mean` and what lies between; 0: not
+ * even the mean. More bits can take less: code of 4 and 8 bits is short, and equal layers share it. */
+static bool most_for_all(az_fit *fit, const az_fit_point *point, unsigned mean, unsigned *out)
+{
+	az_fit_point p;
+	for (*out = AZ_MIN(mean + 3, most_bits(fit)); *out >= mean && *out; --*out) {
+		if (!az_fit_probe(fit, point->ratio, *out, point->compact, &p))
+			return false;
+		if (within(fit, &p, true))
+			return true;
+	}
+	*out = 0;
+	return true;
+}
+
 /* Losses are those of single layers, rounded to nearest: what is best for them need not be best for all layers
- * together, rounded well. Choices nearer to the same width everywhere compete with it: those with at least the
- * mean of its bits, rounded down and up. */
+ * together, rounded well; and equal layers of equal bits share code. Choices nearer to the same width everywhere
+ * compete with it: those with at least the mean of its bits, and with at least what all layers can have. */
 static bool try_even(az_fit *fit, uint32_t of)
 {
 	az_fit_point first = fit->points.v[of];
 	az_bit_layers layers;
 	double bits = 0, weights = 0;
-	unsigned fewest_given = AZ_BITS_MOST;
+	unsigned given = AZ_BITS_MOST, all;
 	az_bit_layers_of(fit->base, &fit->job->arena, &layers);
 	for (uint32_t i = 0; i < layers.count; i++) {
 		unsigned b = az_assigned_bits(&first.bits, layers.op[i]->results[0]->name);
 		bits += (double)layers.weights[i] * b;
 		weights += (double)layers.weights[i];
-		fewest_given = AZ_MIN(fewest_given, b);
+		given = AZ_MIN(given, b);
 	}
 	unsigned mean = (unsigned)(bits / fmax(weights, 1));
-	for (unsigned least = AZ_MAX(mean, fewest_given + 1); least <= mean + 1; least++) {
+	if (!most_for_all(fit, &first, mean, &all))
+		return false;
+	const unsigned least[] = {all > given ? all : 0, mean > given && mean < all ? mean : 0};
+	for (size_t i = 0; i < AZ_COUNT(least); i++) {
 		az_fit_point p = az_fit_new_point(fit, first.ratio, first.compact);
-		p.least = least;
-		if (least > most_bits(fit) || !try_point(fit, &p))
-			return least > most_bits(fit);
+		p.least = least[i];
+		if (least[i] && !try_point(fit, &p))
+			return false;
 	}
 	return true;
 }

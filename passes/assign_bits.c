@@ -236,23 +236,41 @@ static bool choose_by_loss(search *s)
 	return measure_uniform(s, s->least);
 }
 
-/* The raise that gains most per byte among those that may fit and were not tried; count: none. Weights alone tell
- * whether it may while the budget is nearly used; else it is emitted to find out, for code of more bits may be
- * shorter. */
-static uint32_t best_raise(const search *s, const uint8_t *tried)
+/* Widths that did not fit, by layer: one bit more than it has, and the next one with short code. */
+typedef struct tried {
+	uint8_t *next, *far;
+} tried;
+
+/* The width that a layer may be raised to next; 0: none. 4 and 8 bits are unpacked by less code than those below
+ * them, so they may fit where one bit more does not. */
+static uint8_t next_width(const search *s, const tried *t, uint32_t i)
+{
+	uint8_t far = s->bits[i] < 4 ? 4 : 8;
+	if (s->bits[i] >= s->most)
+		return 0;
+	if (t->next[i] <= s->bits[i])
+		return (uint8_t)(s->bits[i] + 1);
+	return far > s->bits[i] + 1 && far <= s->most && t->far[i] < far ? far : 0;
+}
+
+/* The layer whose raise gains most per byte among those that may fit; count: none. Weights alone tell whether it
+ * may while the budget is nearly used; else it is emitted to find out, for code of more bits may be shorter. */
+static uint32_t best_raise(const search *s, const tried *t)
 {
 	bool nearly = (double)s->now.bytes >= USED * (double)s->budget.bytes;
 	uint32_t best = s->layers.count;
 	double most = -1;
 	for (uint32_t i = 0; i < s->layers.count; i++) {
-		if (s->bits[i] >= s->most || tried[i] > s->bits[i])
+		unsigned to = next_width(s, t, i);
+		if (!to)
 			continue;
-		uint64_t more = packed(s, i, s->bits[i] + 1u) - packed(s, i, s->bits[i]);
+		uint64_t more = packed(s, i, to) - packed(s, i, s->bits[i]);
+		uint64_t work = s->work[i] * (to - s->bits[i]);
 		double price = (double)(more + 1) / (double)s->budget.bytes +
-			       (double)s->work[i] / (double)s->budget.bitops;
-		double gain = (loss_at(s, i, s->bits[i]) - loss_at(s, i, s->bits[i] + 1u)) / price;
+			       (double)work / (double)s->budget.bitops;
+		double gain = (loss_at(s, i, s->bits[i]) - loss_at(s, i, to)) / price;
 		bool may = (!nearly || s->now.bytes + more <= s->budget.bytes) &&
-			   s->now.bitops + s->work[i] <= s->budget.bitops;
+			   s->now.bitops + work <= s->budget.bitops;
 		if (may && gain > most) {
 			most = gain;
 			best = i;
@@ -263,21 +281,27 @@ static uint32_t best_raise(const search *s, const uint8_t *tried)
 
 static bool fill(search *s)
 {
-	/* By layer: the width that did not fit. */
-	uint8_t *tried = az_new_array(&s->pass->scratch, uint8_t, s->layers.count + 1u);
-	for (uint32_t i; (i = best_raise(s, tried)) < s->layers.count;) {
+	az_arena *arena = &s->pass->scratch;
+	uint32_t count = s->layers.count;
+	tried t = {
+		az_new_array(arena, uint8_t, count + 1u), az_new_array(arena, uint8_t, count + 1u)};
+	for (uint32_t i; (i = best_raise(s, &t)) < count;) {
 		taken more;
-		s->bits[i]++;
+		uint8_t from = s->bits[i], to = next_width(s, &t, i);
+		s->bits[i] = to;
 		if (!measure(s, s->bits, &more))
 			return false;
 		if (fits(s, &more)) {
 			/* Where code became shorter, what did not fit before may fit now. */
-			if (more.bytes < s->now.bytes)
-				memset(tried, 0, s->layers.count);
+			if (more.bytes < s->now.bytes) {
+				memset(t.next, 0, count);
+				memset(t.far, 0, count);
+			}
 			s->now = more;
 			continue;
 		}
-		tried[i] = s->bits[i]--;
+		s->bits[i] = from;
+		*(to == from + 1 ? &t.next[i] : &t.far[i]) = to;
 	}
 	return true;
 }
