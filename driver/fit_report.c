@@ -23,13 +23,14 @@ static json_object *point_json(const az_fit_point *p)
 	json_object_object_add(o, "width", json_object_new_double(p->ratio));
 	json_object_object_add(o, "policy", json_object_new_string(p->policy));
 	json_object_object_add(o, "flash_bytes", bytes(p->text_bytes + p->rodata_bytes));
-	json_object_object_add(o, "text_bytes", bytes(p->text_bytes));
-	json_object_object_add(o, "rodata_bytes", bytes(p->rodata_bytes));
-	json_object_object_add(o, "weight_bytes", bytes(p->weight_bytes));
-	json_object_object_add(o, "arena_bytes", bytes(p->arena_bytes));
-	json_object_object_add(o, "ram_bytes", bytes(p->ram_bytes));
-	json_object_object_add(o, "macs", bytes(p->macs));
-	json_object_object_add(o, "bitops", bytes(p->bitops));
+	/* Where no bits fit there is but the size that shows it. */
+	json_object_object_add(o, "text_bytes", p->no_bits ? NULL : bytes(p->text_bytes));
+	json_object_object_add(o, "rodata_bytes", p->no_bits ? NULL : bytes(p->rodata_bytes));
+	json_object_object_add(o, "weight_bytes", p->no_bits ? NULL : bytes(p->weight_bytes));
+	json_object_object_add(o, "arena_bytes", p->no_bits ? NULL : bytes(p->arena_bytes));
+	json_object_object_add(o, "ram_bytes", p->no_bits ? NULL : bytes(p->ram_bytes));
+	json_object_object_add(o, "macs", p->no_bits ? NULL : bytes(p->macs));
+	json_object_object_add(o, "bitops", p->no_bits ? NULL : bytes(p->bitops));
 	json_object_object_add(o, "seconds_by_table", number(p->seconds));
 	json_object_object_add(o, "seconds_measured", p->measured > 0 ? number(p->measured) : NULL);
 	json_object_object_add(o, "top1_percent", number(p->top1));
