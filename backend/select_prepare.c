@@ -203,9 +203,65 @@ static bool unpack_for_each(az_op *op)
 	return make_for_each(op);
 }
 
+/* Does the operation make each number of its result of one of its first operand's, wherever that stands? */
+static bool same_everywhere(const az_op *op)
+{
+	if (op->result_count != 1 || !az_expr_takes(op))
+		return false;
+	for (uint32_t i = 1; i < op->arg_count; i++)
+		if (op->args[i].value && (!az_value_is_const(op->args[i].value) ||
+						 az_type_numel(op->args[i].value->type) != 1))
+			return false;
+	return true;
+}
+
+#define MOVED_MAX 4
+
+/* Where activations are packed, memory is scarcer than time. */
+static bool saves_memory(const az_func *func)
+{
+	for (const az_op *op = func->first; op; op = op->next)
+		if (az_unpacks(op))
+			return true;
+	return false;
+}
+
+/* What quantizes an input in front of a transpose goes behind it: one kernel then reads the caller's buffer and
+ * writes what the first layer reads, and no copy of the input lies in memory between. It takes up to four times as
+ * long as two kernels. */
+static bool quantize_behind(az_op *op)
+{
+	az_op *chain[MOVED_MAX];
+	uint32_t count = 0;
+	az_value *x = op->args[0].value;
+	for (az_op *maker; (maker = az_value_op(x)) && count < MOVED_MAX;
+		x = maker->args[0].value) {
+		if (!same_everywhere(maker) || !x->uses || x->uses->next)
+			return true;
+		chain[count++] = maker;
+	}
+	if (x->kind != AZ_VALUE_PARAM || count == 0 || chain[0]->code != AZ_OP_quantize)
+		return true;
+	az_builder at = {op->func, op->next, op->loc};
+	az_map map = {0};
+	az_value *made = az_build(&at, AZ_OP_transpose, 1, &x, &op->attr, AZ_ELEM_NONE);
+	for (uint32_t i = count; made && i-- > 0;) {
+		az_map_put(&op->func->module->arena, &map, chain[i]->args[0].value, made);
+		az_op *copy = az_op_clone(&at, chain[i], &map);
+		made = copy ? copy->results[0] : NULL;
+	}
+	if (!made)
+		return false;
+	replace(op, made);
+	for (uint32_t i = 0; i < count; i++)
+		az_op_erase(chain[i]);
+	return true;
+}
+
 bool az_select_prepare(az_pass_ctx *pass)
 {
 	az_func *func = az_module_main(pass->module);
+	bool scarce = saves_memory(func);
 	for (az_op *op = func->first, *next; op; op = next) {
 		next = op->next;
 		if (op->code == AZ_OP_dequantize && !dequantize_for_each(op))
@@ -217,6 +273,8 @@ bool az_select_prepare(az_pass_ctx *pass)
 				return false;
 			continue;
 		}
+		if (op->code == AZ_OP_transpose && scarce && !quantize_behind(op))
+			return false;
 		if (op->code != AZ_OP_conv && op->code != AZ_OP_matmul)
 			continue;
 		if (!decode_apart(op, 1) || !widen_for_table(op))
