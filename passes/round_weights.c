@@ -279,6 +279,29 @@ static bool round_all(az_pass_ctx *pass, held *h, round_fn *round)
 	return report_correction(pass, &by);
 }
 
+/* Layers without bias get one of zeros, to be corrected. */
+static bool add_biases(const az_module *module)
+{
+	az_op *next;
+	for (az_op *op = next_layer(az_module_main(module)->first); op; op = next) {
+		next = next_layer(op->next);
+		if (!az_has_weights(op) || az_op_arg(op, 2))
+			continue;
+		const az_type *type = op->results[0]->type;
+		int64_t channels = type->dim[type->rank - 1];
+		float *zeros = az_new_array(&op->func->module->arena, float, (size_t)channels + 1);
+		const az_type *made = az_type_get(op->func->module->ctx, AZ_F32, 1, &channels);
+		az_value *args[3] = {op->args[0].value, op->args[1].value,
+			&az_const_new(op->func->module, NULL, made, zeros, true)->value};
+		az_builder at = az_before(op);
+		az_value *result = az_build(&at, op->code, 3, args, &op->attr, AZ_F32);
+		if (!result)
+			return false;
+		az_replace_op(op, result);
+	}
+	return true;
+}
+
 static bool round_guarded(az_pass_ctx *pass, held *h, round_fn *round)
 {
 	az_ctx *ctx = pass->ctx;
@@ -320,6 +343,9 @@ bool az_pass_round_weights(az_pass_ctx *pass)
 			"round-weights: there are no calibration samples");
 	if (!az_module_main(pass->module))
 		return true;
+	bool corrects = az_pass_flag(pass, "bias") || az_pass_flag(pass, "analytic");
+	if (corrects && !add_biases(pass->module))
+		return false;
 	held h = {0};
 	bool ok = round_guarded(pass, &h, round);
 	az_sweep(pass->module);

@@ -128,6 +128,8 @@ static void analytic_is_that_of_data(void)
 				0.03 * fabs(change) + 0.02);
 		}
 		CU_ASSERT(moved > 0.2);
+		/* A layer without bias gets one. */
+		CU_ASSERT(!az_op_arg(op_at(before, 2), 2) && az_op_arg(op_at(analytic, 2), 2));
 		az_module_free(before);
 		az_module_free(by_data);
 		az_module_free(analytic);
