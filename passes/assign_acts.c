@@ -220,6 +220,19 @@ static void read_placed(az_acts *acts, const az_module *placed)
 		add_moment(acts, list, count, op, ++now);
 }
 
+/* The module goes whatever happens. */
+static bool read_guarded(az_acts *acts, az_module *placed)
+{
+	AZ_GUARD(acts->pass->ctx, {
+		az_module_free(placed);
+		return false;
+	});
+	read_placed(acts, placed);
+	AZ_UNGUARD(acts->pass->ctx);
+	az_module_free(placed);
+	return true;
+}
+
 bool az_acts_read_moments(az_acts *acts, bool compact)
 {
 	uint8_t *kept = az_new_array(&acts->pass->scratch, uint8_t, acts->count + 1u);
@@ -230,11 +243,8 @@ bool az_acts_read_moments(az_acts *acts, bool compact)
 	az_module *placed = NULL;
 	if (read_quantizers(acts))
 		placed = trial(acts, az_trial_to_placed(acts->pass, compact, true));
-	if (placed) {
-		read_placed(acts, placed);
-		az_module_free(placed);
-	}
+	bool ok = placed && read_guarded(acts, placed);
 	for (uint32_t i = 0; i < acts->count; i++)
 		acts->group[i].bits = kept[i];
-	return placed != NULL;
+	return ok;
 }
