@@ -3,16 +3,19 @@
 """How long a network takes at fewer bits, against the same network at 8, on one core.
 
   build/bench-venv/bin/python bench/widths_speed.py [--core N] [--rounds N] [--seconds S] [--layers] [--write]
-                                                    [--only NETWORK,...] [--widths W8A8,W4A8,...]
+                                                    [--only NETWORK,...] [--widths W8A8,W4A8,...] [--kernels]
 
 Executables of one network run in turn, round after round, pinned to one core; the fastest run of all counts. Where
 fewer bits take more than 10 % longer, the layers that do are named from a profile of both, and so are those that
-`adze info` names from its table of rates. `--write` puts the table into docs/benchmarks.md.
+`adze info` names from its table of rates. Before them, kernels alone (`bench_kernels bits`): a convolution and one row
+against weights that no cache holds, each width against 8 bits in the same run, over several runs; `--kernels` stops
+there. `--write` puts the tables into docs/benchmarks.md.
 """
 import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 
 import numpy as np
@@ -24,6 +27,32 @@ NETWORKS = [models.RESNET8, models.RESNET20, models.DSCNN, models.MOBILENET_025,
             models.AUTOENCODER]
 WIDTHS = ["W8A8", "W7A8", "W6A8", "W5A8", "W4A8", "W3A8", "W2A8", "W1A8", "W4A4", "W2A2", "W1A1"]
 LIMIT = 1.1
+
+# Layers and precisions as bench_kernels names them, and how many times as fast as int8 they are to be.
+KERNEL_ROUNDS = 5
+KERNELS = [
+    ("bits 3x3 64-64 @56", "w4 a8", 0.9), ("bits 3x3 64-64 @56", "w2 a8", 0.9), ("bits 3x3 64-64 @56", "w1 a1", 3.5),
+    ("bits dense 16384-8192", "w4 a8", 1.5), ("bits dense 16384-8192", "w2 a8", 2.5), ("bits dense 16384-8192", "w1 a8", 4.0),
+]
+
+
+def kernel_ratios(layer):
+    """How many times as fast as int8 each precision is, in one run."""
+    out = subprocess.run([models.ADZE.parent / "bench_kernels", layer], check=True, capture_output=True, text=True).stdout
+    return {p: float(x) for p, x in re.findall(r"(w\d a\d) .* ([0-9.]+) x ", out)}
+
+
+def kernels():
+    """A line for each of KERNELS."""
+    runs = {layer: [kernel_ratios(layer) for _ in range(KERNEL_ROUNDS)] for layer in {k[0] for k in KERNELS}}
+    lines = [f"Kernels (`bench_kernels bits`): times as fast as int8 in the same run, of {KERNEL_ROUNDS} runs. W1 is bipolar; W1A1 "
+             "is 3.5 times as fast where the target has VPOPCNTDQ.", "",
+             "| layer | widths | wanted | median | least | most |", "|---|---|---|---|---|---|"]
+    for layer, precision, wanted in KERNELS:
+        ratios = [run[precision] for run in runs[layer]]
+        lines.append(f"| {layer.removeprefix('bits ')} | {precision.upper().replace(' ', '')} | {wanted} | "
+                     f"{statistics.median(ratios):.2f} | {min(ratios):.2f} | {max(ratios):.2f} |")
+    return lines
 
 
 class Contender:
@@ -114,16 +143,7 @@ def measure(model, widths, args):
     return row, notes
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--core", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.05)
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--widths", default=",".join(WIDTHS))
-    args = parser.parse_args()
-    os.sched_setaffinity(0, {args.core})
+def networks(args):
     widths = args.widths.split(",")
     wanted = args.only.split(",") if args.only else []
     lines = ["Fastest of interleaved runs on one core; after each time the ratio to W8A8. Above 1.10 it is bold, and the layers "
@@ -140,6 +160,25 @@ def main():
     lines += ["", *notes]
     if args.write:
         models.write_section("width-speed", lines)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--core", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.05)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--widths", default=",".join(WIDTHS))
+    parser.add_argument("--kernels", action="store_true")
+    args = parser.parse_args()
+    os.sched_setaffinity(0, {args.core})
+    lines = kernels()
+    print(*lines, sep="\n", flush=True)
+    if args.write:
+        models.write_section("width-kernels", lines)
+    if not args.kernels:
+        networks(args)
 
 
 if __name__ == "__main__":
