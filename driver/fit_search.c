@@ -21,6 +21,7 @@
 #define USED         0.97 /* of a budget of bytes: that is close enough */
 #define AIM          0.985
 #define RETRIES      3
+#define WORSE        1    /* dB below the best; nearer ones say nothing of what comes */
 #define HOPELESS     6    /* dB below the best */
 #define NEVER_SLOWER 1.02 /* of the time with 8 bits; clocks are not steadier */
 
@@ -198,8 +199,9 @@ static void look_back(const az_fit *fit, walk *w)
 	const az_fit_point *last = &fit->points.v[fit->points.count - 1];
 	if (!last->fits)
 		return;
-	w->worse = best + 1 == fit->points.count ? 0 : w->worse + 1;
-	w->over = w->worse == 2 || last->sqnr + HOPELESS < fit->points.v[best].sqnr;
+	double short_of = fit->points.v[best].sqnr - last->sqnr;
+	w->worse = short_of > WORSE ? w->worse + 1 : 0;
+	w->over = w->worse == 2 || short_of > HOPELESS;
 }
 
 /* What was probed may be some bytes off when it is calibrated and rounded in earnest: then a little less. */
