@@ -181,20 +181,10 @@ void az_cost_print_remarks(az_job *job, const az_cost *cost, const az_float_left
 
 /* --- JSON ----------------------------------------------------------------------------------------------- */
 
-static void add_number(json_object *o, const char *key, uint64_t v)
-{
-	json_object_object_add(o, key, json_object_new_int64((int64_t)v));
-}
-
-static void add_text(json_object *o, const char *key, const char *v)
-{
-	json_object_object_add(o, key, v ? json_object_new_string(v) : NULL);
-}
-
 static void add_elem(json_object *o, const char *key, az_elem e)
 {
 	char text[16];
-	add_text(o, key, e.kind == AZ_KIND_NONE ? NULL : az_elem_print(text, e));
+	az_json_add_text(o, key, e.kind == AZ_KIND_NONE ? NULL : az_elem_print(text, e));
 }
 
 static void add_bits(json_object *o, const char *key, az_elem e)
@@ -216,33 +206,33 @@ static json_object *layer_json(az_job *job, const az_layer_cost *l)
 		json_object_array_add(tile, json_object_new_int64(l->tile[i]));
 	for (uint32_t i = 0; i < l->output->rank; i++)
 		json_object_array_add(shape, json_object_new_int64(l->output->dim[i]));
-	add_text(o, "name", l->name ? l->name : "");
-	add_text(o, "op", l->op);
-	add_text(o, "kernel", l->kernel ? l->kernel : "");
+	az_json_add_text(o, "name", l->name ? l->name : "");
+	az_json_add_text(o, "op", l->op);
+	az_json_add_text(o, "kernel", l->kernel ? l->kernel : "");
 	json_object_object_add(o, "tile", tile);
 	json_object_object_add(o, "output_shape", shape);
-	add_text(o, "output_stored", az_type_print(&job->arena, l->output));
+	az_json_add_text(o, "output_stored", az_type_print(&job->arena, l->output));
 	add_elem(o, "weight_type", l->weight_elem);
 	add_bits(o, "weight_bits", l->weight_elem);
-	add_text(o, "weight_kind", *l->weight_kind ? l->weight_kind : NULL);
-	add_text(o, "weight_scales", *l->weight_scales ? l->weight_scales : NULL);
+	az_json_add_text(o, "weight_kind", *l->weight_kind ? l->weight_kind : NULL);
+	az_json_add_text(o, "weight_scales", *l->weight_scales ? l->weight_scales : NULL);
 	add_elem(o, "input_type", l->input_elem);
 	add_bits(o, "input_bits", l->input_elem);
 	add_elem(o, "output_type", l->output_elem);
 	add_bits(o, "output_bits", l->output_elem);
-	add_number(o, "parameters", l->parameters);
-	add_number(o, "macs", l->macs);
-	add_number(o, "bitops", l->bitops);
-	add_number(o, "weight_bytes", l->weight_bytes);
-	add_number(o, "constant_bytes", l->constant_bytes);
-	add_number(o, "code_bytes", l->code_bytes);
-	add_number(o, "stack_bytes", l->stack_bytes);
-	json_object_object_add(o, "code_shared", json_object_new_boolean(l->code_shared));
-	json_object_object_add(o, "weights_shared", json_object_new_boolean(l->weights_shared));
+	az_json_add_count(o, "parameters", l->parameters);
+	az_json_add_count(o, "macs", l->macs);
+	az_json_add_count(o, "bitops", l->bitops);
+	az_json_add_count(o, "weight_bytes", l->weight_bytes);
+	az_json_add_count(o, "constant_bytes", l->constant_bytes);
+	az_json_add_count(o, "code_bytes", l->code_bytes);
+	az_json_add_count(o, "stack_bytes", l->stack_bytes);
+	az_json_add_flag(o, "code_shared", l->code_shared);
+	az_json_add_flag(o, "weights_shared", l->weights_shared);
 	add_seconds(o, "seconds", l->seconds);
 	add_seconds(o, "seconds_at_8_bits", l->seconds_at8);
-	json_object_object_add(o, "slower", json_object_new_boolean(az_layer_is_slower(l)));
-	add_text(o, "slower_reason", az_layer_is_slower(l) ? slower_reason(l) : NULL);
+	az_json_add_flag(o, "slower", az_layer_is_slower(l));
+	az_json_add_text(o, "slower_reason", az_layer_is_slower(l) ? slower_reason(l) : NULL);
 	return o;
 }
 
@@ -251,9 +241,9 @@ static json_object *left_json(const az_float_left_list *left)
 	json_object *list = json_object_new_array();
 	for (uint32_t i = 0; i < left->count; i++) {
 		json_object *o = json_object_new_object();
-		add_text(o, "name", left->v[i].layer);
-		add_text(o, "op", az_op_table[left->v[i].op->code].name);
-		add_text(o, "reason", left->v[i].reason);
+		az_json_add_text(o, "name", left->v[i].layer);
+		az_json_add_text(o, "op", az_op_table[left->v[i].op->code].name);
+		az_json_add_text(o, "reason", left->v[i].reason);
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -263,10 +253,10 @@ json_object *az_cost_json(az_job *job, const az_cost *cost, const az_target *tar
 	const az_float_left_list *left)
 {
 	json_object *o = json_object_new_object(), *layers = json_object_new_array();
-	add_text(o, "target", target->triple);
-	add_text(o, "cpu", target->cpu);
-	add_text(o, "features", target->features);
-	add_text(o, "dot", az_dot_name(target->dot));
+	az_json_add_text(o, "target", target->triple);
+	az_json_add_text(o, "cpu", target->cpu);
+	az_json_add_text(o, "features", target->features);
+	az_json_add_text(o, "dot", az_dot_name(target->dot));
 	const struct {
 		const char *key;
 		uint64_t v;
@@ -295,7 +285,7 @@ json_object *az_cost_json(az_job *job, const az_cost *cost, const az_target *tar
 		{"layers_slower_than_8_bits", cost->slower},
 	};
 	for (size_t i = 0; i < AZ_COUNT(rows); i++)
-		add_number(o, rows[i].key, rows[i].v);
+		az_json_add_count(o, rows[i].key, rows[i].v);
 	add_seconds(o, "seconds", cost->seconds);
 	for (uint32_t i = 0; i < cost->layer_count; i++)
 		json_object_array_add(layers, layer_json(job, &cost->layer[i]));

@@ -5,11 +5,10 @@
 #ifndef AZ_DRIVER_DRIVER_H
 #define AZ_DRIVER_DRIVER_H
 
-#include <json-c/json.h>
-
 #include "backend/backend.h"
 #include "base/file.h"
 #include "data/data.h"
+#include "driver/json.h"
 #include "driver/options.h"
 #include "ir/graph.h"
 #include "passes/pass.h"

@@ -130,7 +130,7 @@ bool az_fit_journal_open(az_fit *fit, const char *path)
 		json_object_put(j->lines.v[i]);
 	j->lines.count = 0;
 	json_object *head = json_object_new_object();
-	json_object_object_add(head, "search", json_object_new_string(key));
+	az_json_add_text(head, "search", key);
 	return write_line(j, head) || az_error(fit->job->ctx, AZ_LOC_NONE,
 					      "%s: cannot be written: %s", path, strerror(errno));
 }
@@ -180,12 +180,12 @@ static const struct {
 void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 {
 	json_object *o = json_object_new_object(), *bits = json_object_new_object();
-	json_object_object_add(o, "point", json_object_new_string(point->policy));
-	json_object_object_add(o, "for", json_object_new_string(purpose(fit, point)));
-	json_object_object_add(o, "ratio", json_object_new_double(point->ratio));
-	json_object_object_add(o, "compact", json_object_new_boolean(point->compact));
-	json_object_object_add(o, "slower", json_object_new_boolean(point->slower));
-	json_object_object_add(o, "no_bits", json_object_new_boolean(point->no_bits));
+	az_json_add_text(o, "point", point->policy);
+	az_json_add_text(o, "for", purpose(fit, point));
+	az_json_add_real(o, "ratio", point->ratio);
+	az_json_add_flag(o, "compact", point->compact);
+	az_json_add_flag(o, "slower", point->slower);
+	az_json_add_flag(o, "no_bits", point->no_bits);
 	for (size_t i = 0; i < AZ_COUNT(fields); i++) {
 		const char *at = (const char *)point + fields[i].offset;
 		double real = fields[i].real ? *(const double *)at : 0;
@@ -252,8 +252,8 @@ static void add_loss(void *data, const az_bit_loss *loss)
 {
 	az_fit_journal *j = data;
 	json_object *o = json_object_new_object(), *v = json_object_new_array();
-	json_object_object_add(o, "loss", json_object_new_string(j->policy));
-	json_object_object_add(o, "layer", json_object_new_string(loss->layer));
+	az_json_add_text(o, "loss", j->policy);
+	az_json_add_text(o, "layer", loss->layer);
 	for (int b = 0; b <= AZ_BITS_MOST; b++)
 		json_object_array_add(v, json_object_new_double(loss->loss[b]));
 	json_object_object_add(o, "by_bits", v);

@@ -7,40 +7,38 @@
 
 #include "driver/fit.h"
 
-static json_object *number(double v)
+static void add_known(json_object *o, const char *key, bool known, uint64_t v)
 {
-	return isfinite(v) ? json_object_new_double(v) : NULL;
-}
-
-static json_object *bytes(uint64_t v)
-{
-	return json_object_new_int64((int64_t)v);
+	if (known)
+		az_json_add_count(o, key, v);
+	else
+		json_object_object_add(o, key, NULL);
 }
 
 static json_object *point_json(const az_fit_point *p)
 {
 	json_object *o = json_object_new_object(), *bits = json_object_new_object();
-	json_object_object_add(o, "width", json_object_new_double(p->ratio));
-	json_object_object_add(o, "policy", json_object_new_string(p->policy));
-	json_object_object_add(o, "flash_bytes", bytes(p->text_bytes + p->rodata_bytes));
+	az_json_add_real(o, "width", p->ratio);
+	az_json_add_text(o, "policy", p->policy);
+	az_json_add_count(o, "flash_bytes", p->text_bytes + p->rodata_bytes);
 	/* Where no bits fit there is but the size that shows it. */
-	json_object_object_add(o, "text_bytes", p->no_bits ? NULL : bytes(p->text_bytes));
-	json_object_object_add(o, "rodata_bytes", p->no_bits ? NULL : bytes(p->rodata_bytes));
-	json_object_object_add(o, "weight_bytes", p->no_bits ? NULL : bytes(p->weight_bytes));
-	json_object_object_add(o, "arena_bytes", p->no_bits ? NULL : bytes(p->arena_bytes));
-	json_object_object_add(o, "ram_bytes", p->no_bits ? NULL : bytes(p->ram_bytes));
-	json_object_object_add(o, "macs", p->no_bits ? NULL : bytes(p->macs));
-	json_object_object_add(o, "bitops", p->no_bits ? NULL : bytes(p->bitops));
-	json_object_object_add(o, "seconds_by_table", number(p->seconds));
-	json_object_object_add(o, "seconds_measured", p->measured > 0 ? number(p->measured) : NULL);
-	json_object_object_add(o, "top1_percent", number(p->top1));
-	json_object_object_add(o, "sqnr_db", number(p->sqnr));
-	json_object_object_add(o, "mean_squared_error", number(p->mean_squared));
-	json_object_object_add(o, "compact", json_object_new_boolean(p->compact));
-	json_object_object_add(o, "no_bits", json_object_new_boolean(p->no_bits));
-	json_object_object_add(o, "fits", json_object_new_boolean(p->fits));
-	json_object_object_add(o, "slower", json_object_new_boolean(p->slower));
-	json_object_object_add(o, "chosen", json_object_new_boolean(p->chosen));
+	add_known(o, "text_bytes", !p->no_bits, p->text_bytes);
+	add_known(o, "rodata_bytes", !p->no_bits, p->rodata_bytes);
+	add_known(o, "weight_bytes", !p->no_bits, p->weight_bytes);
+	add_known(o, "arena_bytes", !p->no_bits, p->arena_bytes);
+	add_known(o, "ram_bytes", !p->no_bits, p->ram_bytes);
+	add_known(o, "macs", !p->no_bits, p->macs);
+	add_known(o, "bitops", !p->no_bits, p->bitops);
+	az_json_add_real(o, "seconds_by_table", p->seconds);
+	az_json_add_real(o, "seconds_measured", p->measured > 0 ? p->measured : NAN);
+	az_json_add_real(o, "top1_percent", p->top1);
+	az_json_add_real(o, "sqnr_db", p->sqnr);
+	az_json_add_real(o, "mean_squared_error", p->mean_squared);
+	az_json_add_flag(o, "compact", p->compact);
+	az_json_add_flag(o, "no_bits", p->no_bits);
+	az_json_add_flag(o, "fits", p->fits);
+	az_json_add_flag(o, "slower", p->slower);
+	az_json_add_flag(o, "chosen", p->chosen);
 	for (uint32_t i = 0; i < p->bits.list.count; i++)
 		json_object_object_add(bits, p->bits.list.v[i].layer,
 			json_object_new_int(p->bits.list.v[i].bits));
@@ -54,15 +52,15 @@ static json_object *layers_json(const az_fit_point *p)
 	for (uint32_t i = 0; i < p->layer_count; i++) {
 		const az_fit_layer *l = &p->layer[i];
 		json_object *o = json_object_new_object();
-		json_object_object_add(o, "name", json_object_new_string(l->name));
-		json_object_object_add(o, "op", json_object_new_string(l->op));
-		json_object_object_add(o, "kernel", json_object_new_string(l->kernel));
-		json_object_object_add(o, "bits", json_object_new_int((int)l->bits));
-		json_object_object_add(o, "channels", bytes(l->channels));
-		json_object_object_add(o, "weight_bytes", bytes(l->weight_bytes));
-		json_object_object_add(o, "constant_bytes", bytes(l->constant_bytes));
-		json_object_object_add(o, "code_bytes", bytes(l->code_bytes));
-		json_object_object_add(o, "seconds_by_table", number(l->seconds));
+		az_json_add_text(o, "name", l->name);
+		az_json_add_text(o, "op", l->op);
+		az_json_add_text(o, "kernel", l->kernel);
+		az_json_add_count(o, "bits", l->bits);
+		az_json_add_count(o, "channels", l->channels);
+		az_json_add_count(o, "weight_bytes", l->weight_bytes);
+		az_json_add_count(o, "constant_bytes", l->constant_bytes);
+		az_json_add_count(o, "code_bytes", l->code_bytes);
+		az_json_add_real(o, "seconds_by_table", l->seconds);
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -74,11 +72,11 @@ static json_object *arena_json(const az_fit_point *p)
 	for (uint32_t i = 0; i < p->value_count; i++) {
 		const az_fit_value *v = &p->value[i];
 		json_object *o = json_object_new_object();
-		json_object_object_add(o, "name", json_object_new_string(v->name ? v->name : ""));
-		json_object_object_add(o, "at", bytes(v->at));
-		json_object_object_add(o, "bytes", bytes(v->size_bytes));
-		json_object_object_add(o, "first", json_object_new_int((int)v->first));
-		json_object_object_add(o, "last", json_object_new_int((int)v->last));
+		az_json_add_text(o, "name", v->name ? v->name : "");
+		az_json_add_count(o, "at", v->at);
+		az_json_add_count(o, "bytes", v->size_bytes);
+		az_json_add_count(o, "first", v->first);
+		az_json_add_count(o, "last", v->last);
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -97,18 +95,17 @@ json_object *az_fit_json(const az_fit *fit, const az_fit_point *best)
 	json_object *o = json_object_new_object(), *budget = json_object_new_object();
 	json_object *points = json_object_new_array(), *real = json_object_new_object();
 	const az_options *options = &fit->job->options;
-	json_object_object_add(o, "model",
-		json_object_new_string(az_path_base(&fit->job->arena, options->args[0])));
-	json_object_object_add(o, "target", json_object_new_string(fit->job->target->triple));
-	json_object_object_add(o, "cpu", json_object_new_string(fit->job->target->cpu));
-	json_object_object_add(o, "samples", bytes(fit->data->count));
-	json_object_object_add(budget, "flash_bytes", fit->flash ? bytes(fit->flash) : NULL);
-	json_object_object_add(budget, "arena_bytes", fit->ram ? bytes(fit->ram) : NULL);
-	json_object_object_add(budget, "macs", fit->macs ? bytes(fit->macs) : NULL);
-	json_object_object_add(budget, "bitops", fit->bitops ? bytes(fit->bitops) : NULL);
+	az_json_add_text(o, "model", az_path_base(&fit->job->arena, options->args[0]));
+	az_json_add_text(o, "target", fit->job->target->triple);
+	az_json_add_text(o, "cpu", fit->job->target->cpu);
+	az_json_add_count(o, "samples", fit->data->count);
+	add_known(budget, "flash_bytes", fit->flash > 0, fit->flash);
+	add_known(budget, "arena_bytes", fit->ram > 0, fit->ram);
+	add_known(budget, "macs", fit->macs > 0, fit->macs);
+	add_known(budget, "bitops", fit->bitops > 0, fit->bitops);
 	json_object_object_add(o, "budget", budget);
-	json_object_object_add(real, "top1_percent", number(fit->float_top1));
-	json_object_object_add(real, "mean_squared_error", number(fit->float_mean_squared));
+	az_json_add_real(real, "top1_percent", fit->float_top1);
+	az_json_add_real(real, "mean_squared_error", fit->float_mean_squared);
 	json_object_object_add(o, "float", real);
 	json_object_object_add(o, "int8", network_json(&fit->full));
 	for (uint32_t i = 0; i < fit->points.count; i++)

@@ -48,22 +48,17 @@ static void print(const width *w)
 static json_object *to_json(const width *w)
 {
 	json_object *o = json_object_new_object(), *list = json_object_new_array();
-	json_object_object_add(o, "width", json_object_new_double(w->ratio));
-	json_object_object_add(o, "float_difference",
-		isnan(w->difference) ? NULL : json_object_new_double(w->difference));
+	az_json_add_real(o, "width", w->ratio);
+	az_json_add_real(o, "float_difference", w->difference);
 	for (unsigned b = 1; b <= AZ_BITS_MOST; b++) {
 		const az_fit_point *p = &w->by_bits[b];
 		json_object *at = json_object_new_object();
-		json_object_object_add(at, "bits", json_object_new_int((int)b));
-		json_object_object_add(at, "text_bytes",
-			json_object_new_int64((int64_t)p->text_bytes));
-		json_object_object_add(at, "rodata_bytes",
-			json_object_new_int64((int64_t)p->rodata_bytes));
-		json_object_object_add(at, "weight_bytes",
-			json_object_new_int64((int64_t)p->weight_bytes));
-		json_object_object_add(at, "arena_bytes",
-			json_object_new_int64((int64_t)p->arena_bytes));
-		json_object_object_add(at, "macs", json_object_new_int64((int64_t)p->macs));
+		az_json_add_count(at, "bits", b);
+		az_json_add_count(at, "text_bytes", p->text_bytes);
+		az_json_add_count(at, "rodata_bytes", p->rodata_bytes);
+		az_json_add_count(at, "weight_bytes", p->weight_bytes);
+		az_json_add_count(at, "arena_bytes", p->arena_bytes);
+		az_json_add_count(at, "macs", p->macs);
 		json_object_array_add(list, at);
 	}
 	json_object_object_add(o, "by_bits", list);

@@ -58,7 +58,7 @@ static void report_cost(az_job *job, const az_module *module, const az_cost *cos
 	az_job_float_left(job, module, &left);
 	if (job->options.json) {
 		json_object *o = az_cost_json(job, cost, job->target, &left);
-		json_object_object_add(o, "file", json_object_new_string(path));
+		az_json_add_text(o, "file", path);
 		az_print_json(o);
 		return;
 	}

@@ -190,18 +190,12 @@ static double mean_of(const difference *d)
 	return d->elements > 0 ? d->squares / d->elements : 0;
 }
 
-/* JSON has no infinity and no NaN. */
-static json_object *number(double v)
-{
-	return isfinite(v) ? json_object_new_double(v) : NULL;
-}
-
 static json_object *tally_report(az_job *job, const tally *t, bool against)
 {
 	bool labels = t->labelled > 0, rebuilt = t->reconstruction.elements > 0;
 	json_object *json = json_object_new_object();
-	json_object_object_add(json, "samples", json_object_new_int64((int64_t)t->samples));
-	json_object_object_add(json, "labelled", json_object_new_int64((int64_t)t->labelled));
+	az_json_add_count(json, "samples", t->samples);
+	az_json_add_count(json, "labelled", t->labelled);
 	struct {
 		const char *key, *text;
 		double v;
@@ -229,7 +223,7 @@ static json_object *tally_report(az_job *job, const tally *t, bool against)
 	if (!job->options.json && labels && t->labelled != t->samples)
 		printf("labelled %llu\n", (unsigned long long)t->labelled);
 	for (size_t i = 0; i < AZ_COUNT(rows); i++) {
-		json_object_object_add(json, rows[i].key, rows[i].shown ? number(rows[i].v) : NULL);
+		az_json_add_real(json, rows[i].key, rows[i].shown ? rows[i].v : NAN);
 		if (!job->options.json && rows[i].shown)
 			printf("%s %.6g\n", rows[i].text, rows[i].v);
 	}
@@ -252,10 +246,10 @@ static void report_layers(az_job *job, json_object *json, const az_layer_noise *
 		if (!job->options.json)
 			printf("%8.2f dB  %-24s %-14s %s\n", decibels(l), type, l->op, l->name);
 		json_object *o = json_object_new_object();
-		json_object_object_add(o, "name", json_object_new_string(l->name));
-		json_object_object_add(o, "op", json_object_new_string(l->op));
-		json_object_object_add(o, "type", json_object_new_string(type));
-		json_object_object_add(o, "sqnr_db", number(decibels(l)));
+		az_json_add_text(o, "name", l->name);
+		az_json_add_text(o, "op", l->op);
+		az_json_add_text(o, "type", type);
+		az_json_add_real(o, "sqnr_db", decibels(l));
 		json_object_array_add(list, o);
 	}
 	json_object_object_add(json, "layers", list);

@@ -10,8 +10,8 @@
 static json_object *value_json(az_job *job, const char *name, const az_type *type)
 {
 	json_object *v = json_object_new_object();
-	json_object_object_add(v, "name", json_object_new_string(name));
-	json_object_object_add(v, "type", json_object_new_string(az_type_print(&job->arena, type)));
+	az_json_add_text(v, "name", name);
+	az_json_add_text(v, "type", az_type_print(&job->arena, type));
 	return v;
 }
 

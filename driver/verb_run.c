@@ -77,7 +77,7 @@ static json_object *tensor_json(const az_result *result, const az_tensor *t)
 		json_object_array_add(shape, json_object_new_int64(t->type->dim[i]));
 	for (int64_t i = 0; i < az_type_numel(t->type); i++)
 		json_object_array_add(data, json_object_new_double(az_tensor_get(t, (uint64_t)i)));
-	json_object_object_add(o, "name", json_object_new_string(result->name));
+	az_json_add_text(o, "name", result->name);
 	json_object_object_add(o, "shape", shape);
 	json_object_object_add(o, "data", data);
 	return o;
