@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "passes/rescale.h"
+#include "passes/normal.h"
 #include "passes/sort_channels.h"
 
 /* The largest magnitude (or, `squares`, the sum of squares) over all but one dimension. */
@@ -136,6 +137,8 @@ bool az_pass_split_channels(az_pass_ctx *pass)
 			"split-channels: multiple = %lld must be 1 to 4096", (long long)multiple);
 	if (!az_module_main(pass->module))
 		return true;
+	/* Channels change their places, and layers get parts: samples say what batch norms said. */
+	az_normals_drop(pass->module);
 	az_channels channels;
 	az_channels_make(pass->module, &pass->scratch, &channels);
 	az_channels_sort(&channels, losses(&channels));
