@@ -131,8 +131,12 @@ def measure(args):
             for policy in args.policy:
                 key = f"{model.name} {budget} {policy}"
                 if key not in load():
-                    keep(key, fit(model, budget, policy))
-                    print(key, cell(load()[key]), flush=True)
+                    result = fit(model, budget, policy)
+                    keep(key, result)
+                    print(key, cell(result), flush=True)
+                    if result["chosen"] == result["budget"]:  # the network with 8 bits, whatever the policy
+                        for other in POLICIES:
+                            keep(f"{model.name} {budget} {other}", result)
     for model in filter(args.wanted, NARROWED):
         for ratio in RATIOS:
             for fitted in (False, True):
