@@ -197,6 +197,8 @@ def main():
         good &= won >= min(4, counted)
         print(f"{budget} %: sensitivity at least as good as uniform in {won} of {counted}")
         print("".join(f"  {line}\n" for line in judged), end="")
+    if any("…" in line for line in lines):
+        lines += ["", "…: not measured yet."]
     lines += ["", "Narrowing float networks by importance (`activation`), the layers that stay as they are or fitted to "
               "what they gave before (top-1):", "", *narrow_table(results)]
     print("\n".join(lines))
