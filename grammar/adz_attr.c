@@ -61,12 +61,10 @@ static bool read_ints(az_adz_state *s, const az_adz_attr *attr, az_ints *out)
 	return true;
 }
 
+/* As long as a list may be: some have numbers for each channel. */
 static bool read_reals(az_adz_state *s, const az_adz_attr *attr, az_reals *out)
 {
 	az_adz_list list = attr->value.list;
-	if (list.count > AZ_ARGS_MAX)
-		return az_error(s->ctx, attr->value.loc, "a list holds at most %d numbers",
-			AZ_ARGS_MAX);
 	float *v = az_new_array(&s->line, float, list.count);
 	for (uint32_t i = 0; i < list.count; i++) {
 		if (!az_adz_real(s, list.v[i], &v[i]))

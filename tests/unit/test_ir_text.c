@@ -393,6 +393,29 @@ static bool parse_sample(az_ctx *ctx)
 	return module != NULL;
 }
 
+/* What batch norms said of more channels than an operation may have operands. */
+static void lists_by_channel(void)
+{
+	az_ctx *ctx = az_ctx_new();
+	const unsigned channels = 700;
+	az_text text = {.arena = &ctx->arena};
+	az_text_add(&text,
+		"adze 1 module \"m\" stage canonical\n\nconst @w : f32[%u,1,1,2] = splat 0.5\n\n"
+		"func @main(%%x: f32[1,2,2,2]) -> (\"y\": f32[1,2,2,%u]) {\n"
+		"  %%y = conv %%x, @w, normal = [",
+		channels, channels);
+	for (unsigned i = 0; i < channels; i++)
+		az_text_add(&text, "%s%u.25, %u.5", i ? ", " : "", i, i);
+	az_text_add(&text, "] : f32[1,2,2,%u]\n  return %%y\n}\n", channels);
+	az_module *module = az_parse_module(ctx, "m", text.v, text.count, NULL);
+	CHECK_TEXT(unit_message(ctx, 0), "");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(module);
+	CU_ASSERT_TRUE(az_module_verify(module));
+	CHECK_TEXT(print(module), text.v);
+	az_module_free(module);
+	az_ctx_free(ctx);
+}
+
 static void out_of_memory(void)
 {
 	unit_every_allocation_fails(parse_sample);
@@ -404,6 +427,7 @@ void test_ir_text(void)
 		AZ_CASES({"printing and parsing agree on random modules", law},
 			{"tests/ir/ops.adz holds every operation and attribute",
 				golden_is_complete},
+			{"lists with numbers for many channels", lists_by_channel},
 			{"blobs are checked", blobs}, {"errors are limited", error_limit},
 			{"every allocation may fail", out_of_memory}));
 }
