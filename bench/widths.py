@@ -18,11 +18,12 @@ import time
 import models
 
 ROUND = ["--round=adaround"]
-ROUND_FEW = ["--round=gptq", "--correct-bias"]  # at 2 bits better than AdaRound, by far for small networks
+GPTQ = ["--round=gptq", "--correct-bias"]  # at 2 bits better than AdaRound, by far for small networks
 # weights, activations, options
-COLUMNS = [(8, 8, []), (4, 8, ROUND), (4, 4, ROUND), (3, 8, ROUND), (2, 8, ROUND_FEW), (1, 1, ["--correct-bias"])]
+COLUMNS = [(8, 8, []), (4, 8, ROUND), (4, 4, ROUND), (3, 8, ROUND), (2, 8, GPTQ), (1, 1, ["--correct-bias"])]
+COLUMNS_GPTQ = [(4, 8, GPTQ), (4, 4, GPTQ), (3, 8, GPTQ)]
 METHODS = [("nearest", []), ("nearest, bias", ["--correct-bias"]),
-           ("gptq, bias", ["--round=gptq", "--correct-bias"]), ("adaround", ROUND)]
+           ("gptq, bias", GPTQ), ("adaround", ROUND)]
 
 RESNET56 = models.cifar("resnet56_cifar10_f32", models.CIFAR_NORMAL)
 # As in bench/models.py, but one byte for every operand: --fine is for 8 bits.
@@ -49,12 +50,12 @@ def float_accuracy(model):
     return json.loads(out)
 
 
-def widths_row(model):
+def widths_row(model, columns):
     before = float_accuracy(model)
     cells, good = [], True
-    for weights, acts, options in COLUMNS:
-        if model in LARGE:
-            options = [o.replace("adaround", "gptq") for o in options]
+    for weights, acts, options in columns:
+        if model in LARGE and options == ROUND:
+            options = GPTQ
         report = evaluate(model, [f"--weights={weights}", f"--acts={acts}", *options])
         models.keep("widths", f"{model.name} {weights}/{acts}", report)
         lost = before["top1_percent"] - report["top1_percent"]
@@ -89,14 +90,15 @@ def main():
     def wanted(model):
         return not args.names or any(n in model.name for n in args.names)
 
-    lines = ["| network | samples | float | " + " | ".join(f"W{w}A{a}" for w, a, _ in COLUMNS) + " |",
-             "|---" * (len(COLUMNS) + 3) + "|"]
-    all_good = True
-    for model in filter(wanted, NETWORKS):
-        line, good = widths_row(model)
-        print(line, flush=True)
-        lines.append(line)
-        all_good &= good
+    lines, all_good = [], True
+    for columns, title in [(COLUMNS, []), (COLUMNS_GPTQ, ["", "Rounded by GPTQ with `--correct-bias` instead:", ""])]:
+        lines += title + ["| network | samples | float | " + " | ".join(f"W{w}A{a}" for w, a, _ in columns) + " |",
+                          "|---" * (len(columns) + 3) + "|"]
+        for model in filter(wanted, NETWORKS):
+            line, good = widths_row(model, columns)
+            print(line, flush=True)
+            lines.append(line)
+            all_good &= good
     lines += ["", "Weights rounded in different ways, activations of 8 bits; in brackets the margin over nearest, and "
               "how long making and evaluating the network took:", "",
               "| network | weights | " + " | ".join(name for name, _ in METHODS) + " |",

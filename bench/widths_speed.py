@@ -29,7 +29,7 @@ WIDTHS = ["W8A8", "W7A8", "W6A8", "W5A8", "W4A8", "W3A8", "W2A8", "W1A8", "W4A4"
 LIMIT = 1.1
 
 # Layers and precisions as bench_kernels names them, and how many times as fast as int8 they are to be.
-KERNEL_ROUNDS = 5
+KERNEL_ROUNDS = 3
 KERNELS = [
     ("bits 3x3 64-64 @56", "w4 a8", 0.9), ("bits 3x3 64-64 @56", "w2 a8", 0.9), ("bits 3x3 64-64 @56", "w1 a1", 3.5),
     ("bits dense 16384-8192", "w4 a8", 1.5), ("bits dense 16384-8192", "w2 a8", 2.5), ("bits dense 16384-8192", "w1 a8", 4.0),
