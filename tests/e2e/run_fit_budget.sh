@@ -83,6 +83,7 @@ used_well() {
 data=(--calib=$example/calibration.npy)
 used_well "digits 50 %" $example/digits.onnx --flash=50%
 used_well "digits 80 %, hessian, 5 bits or more" $example/digits.onnx --flash=80% --policy=hessian --least=5
+used_well "digits 65 %, hessian" $example/digits.onnx --flash=65% --policy=hessian # single bits fill it
 if [ -n "${AZ_LONG:-}" ]; then
 	for policy in uniform sensitivity orthogonality; do
 		for budget in 75 40; do
