@@ -7,44 +7,48 @@
 
 #include "passes/manager.h"
 
+static az_assigned *find(const az_assigned_list *list, az_name name)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (list->v[i].layer == name)
+			return &list->v[i];
+	}
+	return NULL;
+}
+
+static unsigned bits_of(const az_assigned_list *list, az_name name)
+{
+	const az_assigned *known = find(list, name);
+	return known ? known->bits : 0;
+}
+
+static void set_bits(az_arena *arena, az_assigned_list *list, az_name name, unsigned bits)
+{
+	az_assigned *known = find(list, name);
+	if (known)
+		known->bits = (uint8_t)bits;
+	else
+		az_vec_push(arena, list, ((az_assigned){name, (uint8_t)bits}));
+}
+
 unsigned az_assigned_bits(const az_assignment *assignment, az_name layer)
 {
-	for (uint32_t i = 0; assignment && i < assignment->list.count; i++) {
-		if (assignment->list.v[i].layer == layer)
-			return assignment->list.v[i].bits;
-	}
-	return 0;
+	return assignment ? bits_of(&assignment->list, layer) : 0;
 }
 
 void az_assign(az_assignment *assignment, az_name layer, unsigned bits)
 {
-	for (uint32_t i = 0; i < assignment->list.count; i++) {
-		if (assignment->list.v[i].layer == layer) {
-			assignment->list.v[i].bits = (uint8_t)bits;
-			return;
-		}
-	}
-	az_vec_push(assignment->arena, &assignment->list, ((az_assigned){layer, (uint8_t)bits}));
+	set_bits(assignment->arena, &assignment->list, layer, bits);
 }
 
 unsigned az_assigned_act_bits(const az_assignment *assignment, az_name value)
 {
-	for (uint32_t i = 0; assignment && i < assignment->acts.count; i++) {
-		if (assignment->acts.v[i].layer == value)
-			return assignment->acts.v[i].bits;
-	}
-	return 0;
+	return assignment ? bits_of(&assignment->acts, value) : 0;
 }
 
 void az_assign_act(az_assignment *assignment, az_name value, unsigned bits)
 {
-	for (uint32_t i = 0; i < assignment->acts.count; i++) {
-		if (assignment->acts.v[i].layer == value) {
-			assignment->acts.v[i].bits = (uint8_t)bits;
-			return;
-		}
-	}
-	az_vec_push(assignment->arena, &assignment->acts, ((az_assigned){value, (uint8_t)bits}));
+	set_bits(assignment->arena, &assignment->acts, value, bits);
 }
 
 const az_bit_loss *az_assigned_loss(const az_assignment *assignment, az_name layer)

@@ -20,13 +20,13 @@ typedef struct az_assigned {
 	az_name layer;
 	uint8_t bits;
 } az_assigned;
+typedef AZ_VEC(az_assigned) az_assigned_list;
 
 typedef struct az_assignment {
 	az_arena *arena;
-	AZ_VEC(az_assigned) list;
-	AZ_VEC(az_assigned)
-	acts;            /* bits of values, by name; those of others are as the options say */
-	bool acts_known; /* assign-activations has nothing to choose */
+	az_assigned_list list;
+	az_assigned_list acts; /* bits of values, by name; those of others are as the options say */
+	bool acts_known;       /* assign-activations has nothing to choose */
 	AZ_VEC(az_bit_loss) losses; /* known ones are not measured again */
 	/* Told of every loss that was measured; may be NULL. */
 	void (*measured)(void *data, const az_bit_loss *loss);

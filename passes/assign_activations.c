@@ -18,7 +18,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "passes/assign_acts.h"
+#include "passes/act_groups.h"
 #include "passes/ilp.h"
 
 #define CORRECTIONS 8

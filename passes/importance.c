@@ -34,19 +34,18 @@ void az_channel_add_shares(const az_channels *ch, const az_value *v, uint32_t di
 	}
 }
 
-/* Squared elements of an f32 constant, summed over all but one dimension. */
-static double *energy_of(az_arena *arena, const az_const *c, uint32_t dim)
+double *az_channel_measure(az_arena *arena, const az_const *c, uint32_t dim, bool squares)
 {
 	const az_type *type = c->value.type;
-	double *energy = az_new_array(arena, double, (size_t)type->dim[dim] + 1);
-	uint64_t stride = 1;
+	uint64_t stride = 1, size = (uint64_t)type->dim[dim];
+	double *out = az_new_array(arena, double, size + 1);
 	for (uint32_t d = dim + 1; d < type->rank; d++)
 		stride *= (uint64_t)type->dim[d];
 	for (uint64_t i = 0; i < (uint64_t)az_type_numel(type); i++) {
-		double w = az_const_get(c, i);
-		energy[i / stride % (uint64_t)type->dim[dim]] += w * w;
+		double x = fabs(az_const_get(c, i)), *at = &out[i / stride % size];
+		*at = squares ? *at + x * x : fmax(*at, x);
 	}
-	return energy;
+	return out;
 }
 
 uint32_t az_weights_output_dim(const az_op *op)
@@ -66,8 +65,8 @@ static bool by_magnitude(az_pass_ctx *pass, const az_channels *ch, int64_t sampl
 	for (; op; op = az_next_weighted(op->next)) {
 		const az_value *w = op->args[1].value;
 		uint32_t dim = az_weights_output_dim(op);
-		az_channel_add_shares(ch, w, dim, energy_of(&pass->scratch, az_value_const(w), dim),
-			score);
+		az_channel_add_shares(ch, w, dim,
+			az_channel_measure(&pass->scratch, az_value_const(w), dim, true), score);
 	}
 	return true;
 }
@@ -111,7 +110,7 @@ static bool by_activation(az_pass_ctx *pass, const az_channels *ch, int64_t samp
 	for (az_op *op = first; op; op = az_next_weighted(op->next), layers++) {
 		const az_value *x = op->args[0].value, *w = op->args[1].value;
 		uint32_t dim = az_weights_input_dim(op);
-		double *read = energy_of(arena, az_value_const(w), dim);
+		double *read = az_channel_measure(arena, az_value_const(w), dim, true);
 		double *share = s.sum[layers];
 		int64_t channels = x->type->dim[x->type->rank - 1], inputs = w->type->dim[dim];
 		for (int64_t i = 0; i < channels; i++)

@@ -17,6 +17,10 @@ bool az_channel_importance(az_pass_ctx *pass, const az_channels *channels, const
 void az_channel_add_shares(const az_channels *channels, const az_value *value, uint32_t dim,
 	const double *share, double *score);
 
+/* By index of one dimension of an f32 constant: the largest magnitude, or with `squares` the sum of squares, over
+ * the others. */
+double *az_channel_measure(az_arena *arena, const az_const *constant, uint32_t dim, bool squares);
+
 /* Which dimension of a layer's weights its output channels are, and which its input channels. */
 uint32_t az_weights_output_dim(const az_op *op);
 uint32_t az_weights_input_dim(const az_op *op);

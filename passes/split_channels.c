@@ -20,21 +20,6 @@
 #include "passes/normal.h"
 #include "passes/sort_channels.h"
 
-/* The largest magnitude (or, `squares`, the sum of squares) over all but one dimension. */
-static double *measure(az_arena *arena, const az_const *c, uint32_t dim, bool squares)
-{
-	const az_type *type = c->value.type;
-	uint64_t stride = 1, size = (uint64_t)type->dim[dim];
-	double *out = az_new_array(arena, double, size + 1);
-	for (uint32_t d = dim + 1; d < type->rank; d++)
-		stride *= (uint64_t)type->dim[d];
-	for (uint64_t i = 0; i < (uint64_t)az_type_numel(type); i++) {
-		double x = fabs(az_const_get(c, i)), *at = &out[i / stride % size];
-		*at = squares ? *at + x * x : fmax(*at, x);
-	}
-	return out;
-}
-
 static double *losses(az_channels *ch)
 {
 	double *made = az_new_array(ch->arena, double, ch->unit_count + 1u);
@@ -43,12 +28,12 @@ static double *losses(az_channels *ch)
 	for (; op; op = az_next_weighted(op->next)) {
 		const az_value *w = op->args[1].value;
 		uint32_t out = az_weights_output_dim(op), in = az_weights_input_dim(op);
-		double *step = measure(ch->arena, az_value_const(w), out, false);
+		double *step = az_channel_measure(ch->arena, az_value_const(w), out, false);
 		for (int64_t i = 0; i < w->type->dim[out]; i++)
 			step[i] *= step[i];
 		az_channel_add_shares(ch, w, out, step, made);
-		az_channel_add_shares(ch, w, in, measure(ch->arena, az_value_const(w), in, true),
-			read);
+		az_channel_add_shares(ch, w, in,
+			az_channel_measure(ch->arena, az_value_const(w), in, true), read);
 	}
 	for (uint32_t u = 0; u < ch->unit_count; u++)
 		made[u] *= read[u];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups of activations and the moments of a network (passes/assign_acts.h). Moments are read off a trial in
+ * Groups of activations and the moments of a network (passes/act_groups.h). Moments are read off a trial in
  * which all groups have 7 bits, so that all that can be packed is: which value of the placed network belongs
  * to which group is told by its quantizer. */
-#include "passes/assign_acts.h"
+#include "passes/act_groups.h"
 
 #include "passes/precision.h"
 
