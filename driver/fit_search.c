@@ -285,19 +285,34 @@ static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, doub
 	return count;
 }
 
-/* At another width it is first asked whether the fewest bits fit: narrowing well takes longer. */
+/* Do the fewest bits fit at that width, or the fewest with short code? `p`: what was probed last. */
+static bool probe_fewest(az_fit *fit, double ratio, unsigned least, bool compact, az_fit_point *p,
+	unsigned *fitting)
+{
+	const unsigned bits[] = {least, az_bits_short_code(least)};
+	*fitting = 0;
+	for (size_t i = 0; i < AZ_COUNT(bits) && !*fitting; i++) {
+		if (i && (bits[i] == bits[0] || bits[i] > most_bits(fit)))
+			break;
+		if (!az_fit_probe(fit, ratio, bits[i], compact, p))
+			return false;
+		*fitting = within(fit, p, true) ? bits[i] : 0;
+	}
+	return true;
+}
+
+/* At another width it is first asked whether few bits fit: narrowing well takes longer. */
 static bool try_width(az_fit *fit, double ratio, bool compact)
 {
-	az_fit_point p = az_fit_new_point(fit, ratio, compact), least = p;
-	if (ratio != 1 && fit->flash) {
-		if (!az_fit_probe(fit, ratio, p.least, compact, &least))
-			return false;
-		if (!within(fit, &least, true)) {
-			p.no_bits = true;
-			p.text_bytes = size_of(&least);
-			az_vec_push(&fit->job->arena, &fit->points, p);
-			return true;
-		}
+	az_fit_point p = az_fit_new_point(fit, ratio, compact), few;
+	unsigned fitting = 1;
+	if (ratio != 1 && fit->flash && !probe_fewest(fit, ratio, p.least, compact, &few, &fitting))
+		return false;
+	if (!fitting) {
+		p.no_bits = true;
+		p.text_bytes = size_of(&few);
+		az_vec_push(&fit->job->arena, &fit->points, p);
+		return true;
 	}
 	return try_point(fit, &p);
 }
@@ -366,25 +381,34 @@ static bool try_wider(az_fit *fit, double most, bool compact, uint64_t *smallest
 		return true;
 	double ratio = p->ratio;
 	return largest_ratio(fit, most, most_bits(fit), compact, true, &r, smallest) &&
-	       (r <= ratio || same_widths(fit, r, ratio) || try_width(fit, r, compact));
+	       (r <= ratio || same_widths(fit, r, ratio) ||
+		       try_uniform(fit, r, most_bits(fit), compact));
 }
 
-/* The largest ratio at which the fewest bits meet the budgets; 0: none. What is too large is kept for the table. */
+/* The largest ratio at which few bits meet the budgets; 0: none. What is too large is kept for the table. */
 static bool widest_for_fewest(az_fit *fit, double most, bool compact, double *out,
 	uint64_t *smallest)
 {
 	az_fit_point p;
+	unsigned fewest = az_fit_fewest(fit), fitting, code = az_bits_short_code(fewest);
+	double r = 0;
 	*out = most;
-	if (!az_fit_probe(fit, most, az_fit_fewest(fit), compact, &p))
+	if (!probe_fewest(fit, most, fewest, compact, &p, &fitting))
 		return false;
 	*smallest = AZ_MIN(*smallest, size_of(&p));
-	if (within(fit, &p, true))
+	if (fitting)
 		return true;
 	az_fit_point none = az_fit_new_point(fit, most, compact);
 	none.no_bits = true;
 	none.text_bytes = size_of(&p);
 	az_vec_push(&fit->job->arena, &fit->points, none);
-	return largest_ratio(fit, most, az_fit_fewest(fit), compact, true, out, smallest);
+	if (!largest_ratio(fit, most, fewest, compact, true, out, smallest))
+		return false;
+	if (code > fewest && code <= most_bits(fit) &&
+		!largest_ratio(fit, most, code, compact, true, &r, smallest))
+		return false;
+	*out = fmax(*out, r);
+	return true;
 }
 
 static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smallest)

@@ -51,6 +51,14 @@ void az_assign_act(az_assignment *assignment, az_name value, unsigned bits)
 	set_bits(assignment->arena, &assignment->acts, value, bits);
 }
 
+unsigned az_bits_short_code(unsigned bits)
+{
+	unsigned power = 1;
+	while (power < bits)
+		power *= 2;
+	return power;
+}
+
 const az_bit_loss *az_assigned_loss(const az_assignment *assignment, az_name layer)
 {
 	for (uint32_t i = 0; i < assignment->losses.count; i++) {

@@ -49,6 +49,9 @@ unsigned az_assigned_act_bits(const az_assignment *assignment, az_name value);
 void az_assign_act(az_assignment *assignment, az_name value, unsigned bits);
 const az_bit_loss *az_assigned_loss(const az_assignment *assignment, az_name layer);
 
+/* The fewest bits from `bits` on that little code unpacks, 1, 2, 4 or 8: small layers may take less with them. */
+unsigned az_bits_short_code(unsigned bits);
+
 /* The layers whose weights get bits, in order. */
 typedef struct az_bit_layers {
 	uint32_t count;

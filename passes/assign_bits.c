@@ -38,6 +38,7 @@ typedef struct search {
 	uint64_t *work; /* by layer: bit operations for each bit of its weights */
 	taken budget;
 	uint8_t least, most;
+	uint8_t floor; /* with so many everywhere it fits */
 	uint8_t *bits; /* by layer: the choice under way */
 	taken now;     /* measured, of bits */
 } search;
@@ -208,14 +209,14 @@ static bool pack(search *s, uint64_t room)
 	return true;
 }
 
-/* s->bits is all least, s->now what it takes: widens what the knapsack says, until it fits. */
+/* s->bits is all s->floor, s->now what it takes: widens what the knapsack says, until it fits. */
 static bool choose_by_loss(search *s)
 {
 	taken room = {s->budget.bytes - s->now.bytes, s->budget.bitops - s->now.bitops};
 	bool both = s->budget.bitops != NO_BUDGET;
 	for (uint32_t i = 0; i < s->layers.count; i++) {
-		room.bytes += packed(s, i, s->least);
-		room.bitops += s->work[i] * s->least;
+		room.bytes += packed(s, i, s->floor);
+		room.bitops += s->work[i] * s->floor;
 	}
 	for (int i = 0; i < CORRECTIONS; i++) {
 		az_arena_mark mark = az_arena_mark_get(&s->pass->scratch);
@@ -232,8 +233,8 @@ static bool choose_by_loss(search *s)
 		if (s->now.bitops > s->budget.bitops)
 			room.bitops -= AZ_MIN(room.bitops, s->now.bitops - s->budget.bitops);
 	}
-	/* Narrow layers with large code: the smallest choice is known to fit. */
-	return measure_uniform(s, s->least);
+	/* Narrow layers with large code: this choice is known to fit. */
+	return measure_uniform(s, s->floor);
 }
 
 /* Widths that did not fit, by layer: one bit more than it has, and the next one with short code. */
@@ -306,6 +307,20 @@ static bool fill(search *s)
 	return true;
 }
 
+/* The fewest bits everywhere that fit, of those that can be the smallest; if none do, s->now is of the fewest. */
+static bool find_floor(search *s)
+{
+	s->floor = (uint8_t)az_bits_short_code(s->least);
+	if (s->floor > s->least && s->floor < s->most) {
+		if (!measure_uniform(s, s->floor))
+			return false;
+		if (fits(s, &s->now))
+			return true;
+	}
+	s->floor = s->least;
+	return measure_uniform(s, s->least);
+}
+
 static bool choose(search *s, const char *policy)
 {
 	if (strcmp(policy, "uniform") == 0)
@@ -314,7 +329,7 @@ static bool choose(search *s, const char *policy)
 		return false;
 	if (fits(s, &s->now))
 		return true;
-	if (!measure_uniform(s, s->least))
+	if (!find_floor(s))
 		return false;
 	if (!fits(s, &s->now))
 		return refuse(s);
