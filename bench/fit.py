@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks that `adze fit` makes for budgets of flash, by policy: accuracy on data that the search never saw.
 
-  python3 bench/fit.py [--write] [--only-cached] [--policy=NAME...] [--budget=PERCENT...] [NAME...]
+  python3 bench/fit.py [--write] [--only-cached] [--what=flash|ram|narrow...] [--policy=NAME...] [--budget=PERCENT...] [NAME...]
 
 Budgets are percents of the .text + .rodata of the network with 8 bits and all channels. The search chooses by the
 signal to noise ratio on calibration samples without labels, the accuracy is that of the others (autoencoder: every
 second window calibrates, the rest are tested; its mean squared error). Results are kept in build/bench/fit.json as
-they come, so an interrupted run goes on; delete a network's entries to measure it again. The second table narrows
-networks with and without fitting the layers that stay. `--write` puts the tables into docs/benchmarks.md.
+they come, so an interrupted run goes on; delete a network's entries to measure it again. The second table has budgets
+of RAM, in percents of the arena with 8 bits. The third narrows networks with and without fitting the layers that stay. `--write` puts the tables into docs/benchmarks.md.
 
 Ends with 1 unless every object is within its budget and, where `uniform` is more than 5 points above chance,
 `sensitivity` is at least as accurate in 4 of 5 networks at 50 and at 35 %.
@@ -59,17 +59,19 @@ def evaluate(path, model, options=()):
     return {k: report.get(k) for k in ("samples", "top1_percent", "mean_squared_error")}
 
 
-def fit(model, budget, policy):
+def fit(model, what, budget, policy):
+    """`what`: flash or ram."""
+    key = "arena_bytes" if what == "ram" else "flash_bytes"
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/net.adz"
         report = json.loads(call([models.ADZE, "fit", model.path, *model.calib, *model.prepare,
-                                  f"--flash={budget}%", f"--policy={policy}", "-o", out, "--json",
+                                  f"--{what}={budget}%", f"--policy={policy}", "-o", out, "--json",
                                   f"--journal={models.CACHE / model.name}.fit.journal"], (0, 3)))
         chosen = report["chosen"]
         if not chosen:
-            return {"budget": report["budget"]["flash_bytes"], "chosen": None}
-        result = {"budget": report["budget"]["flash_bytes"], "chosen": chosen["flash_bytes"]}
-        result |= {k: chosen[k] for k in ("width", "bits", "compact", "sqnr_db")}
+            return {"budget": report["budget"][key], "chosen": None}
+        result = {"budget": report["budget"][key], "chosen": chosen[key]}
+        result |= {k: chosen[k] for k in ("width", "bits", "activation_bits", "compact", "sqnr_db")}
         return result | {"tested": evaluate(out, model)}
 
 
@@ -93,7 +95,7 @@ def cell(result):
     tested = result["tested"]
     quality = (f"{tested['top1_percent']:.2f}" if tested["top1_percent"] is not None
                else f"{tested['mean_squared_error']:.3f}")
-    bits = list(result["bits"].values())
+    bits = list(result["bits"].values()) or [*result["activation_bits"].values(), 8]
     mean = f"{min(bits)}" if min(bits) == max(bits) else f"{min(bits)} to {max(bits)}"
     return (f"{quality}<br>{100 * result['chosen'] / result['budget']:.1f} %, width {result['width']:.2f}, "
             f"{mean} bits{', compact' if result['compact'] else ''}")
@@ -123,7 +125,7 @@ def judge(results, budget):
     return won, counted, lines
 
 
-def measure(args):
+def measure_flash(args):
     for model in filter(args.wanted, NETWORKS):
         if f"{model.name} float" not in load():
             keep(f"{model.name} float", evaluate(model.path, model, ["--float"]))
@@ -131,12 +133,24 @@ def measure(args):
             for policy in args.policy:
                 key = f"{model.name} {budget} {policy}"
                 if key not in load():
-                    result = fit(model, budget, policy)
+                    result = fit(model, "flash", budget, policy)
                     keep(key, result)
                     print(key, cell(result), flush=True)
                     if result["chosen"] == result["budget"]:  # the network with 8 bits, whatever the policy
                         for other in POLICIES:
                             keep(f"{model.name} {budget} {other}", result)
+
+
+def measure_ram(args):
+    for model in filter(args.wanted, NETWORKS):
+        for budget in args.budget:
+            key = f"{model.name} ram {budget}"
+            if key not in load():
+                keep(key, fit(model, "ram", budget, "sensitivity"))
+                print(key, cell(load()[key]), flush=True)
+
+
+def measure_narrowed(args):
     for model in filter(args.wanted, NARROWED):
         for ratio in RATIOS:
             for fitted in (False, True):
@@ -144,6 +158,16 @@ def measure(args):
                 if key not in load():
                     keep(key, narrow(model, ratio, fitted))
                     print(key, load()[key]["top1_percent"], flush=True)
+
+
+def ram_table(results):
+    lines = ["| network | " + " | ".join(f"{b} %" for b in BUDGETS) + " |", "|---" * (1 + len(BUDGETS)) + "|"]
+    for model in NETWORKS:
+        row = [results.get(f"{model.name} ram {budget}") for budget in BUDGETS]
+        full = next((r["budget"] for r in row if r), None)
+        if full:
+            lines.append(f"| {model.name}, {full} bytes | " + " | ".join(map(cell, row)) + " |")
+    return lines
 
 
 def fit_table(results):
@@ -174,10 +198,14 @@ def narrow_table(results):
     return lines
 
 
+MEASURES = {"flash": measure_flash, "ram": measure_ram, "narrow": measure_narrowed}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--only-cached", action="store_true")
+    parser.add_argument("--what", action="append", choices=MEASURES)
     parser.add_argument("--policy", action="append")
     parser.add_argument("--budget", action="append", type=int)
     parser.add_argument("names", nargs="*")
@@ -185,8 +213,8 @@ def main():
     args.policy, args.budget = args.policy or POLICIES, args.budget or BUDGETS
     args.wanted = lambda model: not args.names or any(n in model.name for n in args.names)
     models.CACHE.mkdir(parents=True, exist_ok=True)
-    if not args.only_cached:
-        measure(args)
+    for what in [] if args.only_cached else args.what or MEASURES:
+        MEASURES[what](args)
 
     results, good = load(), True
     for result in results.values():
@@ -199,6 +227,8 @@ def main():
         print("".join(f"  {line}\n" for line in judged), end="")
     if any("…" in line for line in lines):
         lines += ["", "…: not measured yet."]
+    lines += ["", "Budgets of RAM, in percents of the arena with 8 bits: what of it is used, the bits of activations:", "",
+              *ram_table(results)]
     lines += ["", "Narrowing float networks by importance (`activation`), the layers that stay as they are or fitted to "
               "what they gave before (top-1):", "", *narrow_table(results)]
     print("\n".join(lines))

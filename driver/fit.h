@@ -118,6 +118,8 @@ void az_fit_journal_losses(az_fit *fit, const char *policy, az_assignment *bits)
 void az_fit_journal_close(az_fit *fit, bool done); /* done: the file goes */
 
 /* driver/fit_report.c */
+/* Adds {"name": bits, ...}. */
+void az_fit_add_bits(json_object *o, const char *key, const az_assigned_list *list);
 json_object *az_fit_json(const az_fit *fit, const az_fit_point *best);
 void az_fit_print(const az_fit *fit, const az_fit_point *best);
 /* driver/fit_page.c: the same as one page of HTML that needs nothing else. Reports. */

@@ -179,7 +179,7 @@ static const struct {
 
 void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 {
-	json_object *o = json_object_new_object(), *bits = json_object_new_object();
+	json_object *o = json_object_new_object();
 	az_json_add_text(o, "point", point->policy);
 	az_json_add_text(o, "for", purpose(fit, point));
 	az_json_add_real(o, "ratio", point->ratio);
@@ -195,15 +195,8 @@ void az_fit_journal_add(az_fit *fit, const az_fit_point *point)
 						  : NULL;
 		json_object_object_add(o, fields[i].key, v);
 	}
-	for (uint32_t i = 0; i < point->bits.list.count; i++)
-		json_object_object_add(bits, point->bits.list.v[i].layer,
-			json_object_new_int(point->bits.list.v[i].bits));
-	json_object_object_add(o, "bits", bits);
-	json_object *acts = json_object_new_object();
-	for (uint32_t i = 0; i < point->bits.acts.count; i++)
-		json_object_object_add(acts, point->bits.acts.v[i].layer,
-			json_object_new_int(point->bits.acts.v[i].bits));
-	json_object_object_add(o, "acts", acts);
+	az_fit_add_bits(o, "bits", &point->bits.list);
+	az_fit_add_bits(o, "acts", &point->bits.acts);
 	write_line(fit->journal, o);
 }
 

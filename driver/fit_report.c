@@ -15,9 +15,18 @@ static void add_known(json_object *o, const char *key, bool known, uint64_t v)
 		json_object_object_add(o, key, NULL);
 }
 
+void az_fit_add_bits(json_object *o, const char *key, const az_assigned_list *list)
+{
+	json_object *bits = json_object_new_object();
+	for (uint32_t i = 0; i < list->count; i++)
+		json_object_object_add(bits, list->v[i].layer,
+			json_object_new_int(list->v[i].bits));
+	json_object_object_add(o, key, bits);
+}
+
 static json_object *point_json(const az_fit_point *p)
 {
-	json_object *o = json_object_new_object(), *bits = json_object_new_object();
+	json_object *o = json_object_new_object();
 	az_json_add_real(o, "width", p->ratio);
 	az_json_add_text(o, "policy", p->policy);
 	az_json_add_count(o, "flash_bytes", p->text_bytes + p->rodata_bytes);
@@ -39,10 +48,8 @@ static json_object *point_json(const az_fit_point *p)
 	az_json_add_flag(o, "fits", p->fits);
 	az_json_add_flag(o, "slower", p->slower);
 	az_json_add_flag(o, "chosen", p->chosen);
-	for (uint32_t i = 0; i < p->bits.list.count; i++)
-		json_object_object_add(bits, p->bits.list.v[i].layer,
-			json_object_new_int(p->bits.list.v[i].bits));
-	json_object_object_add(o, "bits", bits);
+	az_fit_add_bits(o, "bits", &p->bits.list);
+	az_fit_add_bits(o, "activation_bits", &p->bits.acts);
 	return o;
 }
 
@@ -163,4 +170,7 @@ void az_fit_print(const az_fit *fit, const az_fit_point *best)
 		print_point(&fit->points.v[i], is_beaten(fit, &fit->points.v[i]) ? "" : "pareto");
 	for (uint32_t i = 0; best && i < best->bits.list.count; i++)
 		printf("%2u bits  %s\n", best->bits.list.v[i].bits, best->bits.list.v[i].layer);
+	for (uint32_t i = 0; best && i < best->bits.acts.count; i++)
+		printf("%2u bits  activation %s\n", best->bits.acts.v[i].bits,
+			best->bits.acts.v[i].layer);
 }

@@ -263,8 +263,12 @@ static bool fill(search *s)
 		s->acts.group[i].bits++;
 		if (!measure(s))
 			return false;
-		if (s->size <= s->ram)
+		if (s->size <= s->ram) {
+			/* Placed otherwise, what did not fit before may fit now. */
+			if (s->size < fitting)
+				memset(tried, 0, s->acts.count);
 			continue;
+		}
 		s->size = fitting;
 		tried[i] = s->acts.group[i].bits--;
 	}

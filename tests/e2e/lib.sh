@@ -97,3 +97,45 @@ pick() {
 		return 1
 	fi
 }
+
+# --- What adze fit chose ---
+
+chosen() { # chosen JSON KEY: of the network that was chosen
+	sed -n '/^  "chosen":{/,$s/^    "'"$2"'":\([-0-9.e+truefals]*\),*$/\1/p' "$1" | head -n 1
+}
+
+chosen_bits() { # chosen_bits JSON bits|activation_bits: a line "name bits" for each
+	sed -n '/^  "chosen":{/,$p' "$1" | sed -n '/^    "'"$2"'":{/,/^    }/s/^      "\(.*\)":\([0-9]*\),*$/\1 \2/p'
+}
+
+# narrow MODEL RATIO OUT: as fit does it; ${data[@]} are the options of its samples
+narrow() {
+	local road=infer-shapes,fold-constants,canonicalize,decompose,fold-batchnorm,fuse-activation,sink-transposes
+	"$ADZE" opt "$1" "${data[@]}" -o "$3" --passes="$road,rescale-widths{ratio=$2,multiple=8,importance=activation}" 2>"$work/said"
+}
+
+# pack_budgets flash|ram PERCENT...: used_well, which the test defines, for networks of the data pack
+pack_budgets() {
+	local what=$1 pack=${AZ_DATA:-../shared/data} percents=("${@:2}") cifar
+	cifar=$pack/cifar10/train2000_images.npy.xz
+	budgets_of resnet8_cifar10_f32 --calib="$cifar" --calib-limit=100 --input-layout=nhwc
+	budgets_of resnet20_cifar10_f32 --calib="$cifar" --calib-limit=100 --input-layout=nhwc --input-scale=0.003921568627 \
+		--input-mean=0.485,0.456,0.406 --input-std=0.229,0.224,0.225
+	budgets_of dscnn_kws_f32 --calib="$pack/kws01/features.npy" --calib-every=10 --input-scale=0.5847029 --input-mean=48.5303407
+	budgets_of mobilenetv1_025_128_f32 --calib="$pack/imagenet/images.tar" --calib-every=7 --input-scale=0.007843137255 \
+		--input-mean=1 --resize=128x128
+	budgets_of autoencoder_ad_f32 --calib=build/bench/ad01.npy # bench/prepare.py makes it
+}
+
+budgets_of() { # budgets_of FOLDER OPTIONS...: one of them
+	local model=$pack/models/$1/model.onnx percent
+	[ -e "$model" ] || model=$model.xz
+	data=("${@:2}")
+	if [ ! -e "$model" ] || [ ! -e "${2#--calib=}" ]; then
+		echo "skipped $1: no $model or no ${2#--calib=}"
+		return
+	fi
+	for percent in "${percents[@]}"; do
+		used_well "$1 $percent %" "$model" "--$what=$percent%"
+	done
+}

@@ -6,7 +6,6 @@
 # network is really made, by opt, a recipe and compile, and its object measured. AZ_LONG: more budgets and
 # policies, and the networks of the data pack (AZ_DATA).
 . tests/e2e/lib.sh
-road=infer-shapes,fold-constants,canonicalize,decompose,fold-batchnorm,fuse-activation,sink-transposes
 
 flash_of() { # flash_of OBJECT: bytes of its .text* and .rodata* sections, as the object has them
 	local sum=0 name size
@@ -19,19 +18,11 @@ flash_of() { # flash_of OBJECT: bytes of its .text* and .rodata* sections, as th
 	echo $sum
 }
 
-chosen() { # chosen JSON KEY: of the network that was chosen
-	sed -n '/^  "chosen":{/,$s/^    "'"$2"'":\([-0-9.e+truefals]*\),*$/\1/p' "$1" | head -n 1
-}
-
-chosen_bits() { # chosen_bits JSON: a line "layer bits" for each
-	sed -n '/^  "chosen":{/,$p' "$1" | sed -n '/^    "bits":{/,/^    }/s/^      "\(.*\)":\([0-9]*\),*$/\1 \2/p'
-}
-
 # make SOURCE RATIO BITS(file) COMPACT: what the object of such a network takes
 make() {
 	local from=$1 name bits
 	if [ "$2" != 1.0 ]; then
-		"$ADZE" opt "$1" "${data[@]}" -o "$work/narrow.adz" --passes="$road,rescale-widths{ratio=$2,multiple=8,importance=activation}" 2>"$work/said" || return 1
+		narrow "$1" "$2" "$work/narrow.adz" || return 1
 		from=$work/narrow.adz
 	fi
 	{
@@ -60,7 +51,7 @@ used_well() {
 		echo "$what: $size of $budget bytes"
 		return
 	fi
-	chosen_bits "$out.json" >"$work/bits"
+	chosen_bits "$out.json" bits >"$work/bits"
 	raised=$(make "$model" "$ratio" "$work/bits" "$compact")
 	[ "$raised" = "$size" ] || fail "$what: made again it takes $raised bytes, not $size: $(cat "$work/said")"
 	for ((at = 1; at <= $(wc -l <"$work/bits"); at++)); do
@@ -92,23 +83,6 @@ if [ -n "${AZ_LONG:-}" ]; then
 			used_well "digits $budget %, $policy" $example/digits.onnx --flash=$budget% --policy=$policy
 		done
 	done
-	pack=${AZ_DATA:-../shared/data}
-	network() { # network FOLDER OPTIONS...
-		local model=$pack/models/$1/model.onnx budget
-		[ -e "$model" ] || model=$model.xz
-		[ -e "$model" ] || { echo "skipped $1: no data pack"; return; }
-		data=("${@:2}")
-		for budget in 100 75 50 35 25; do
-			used_well "$1 $budget %" "$model" --flash=$budget%
-		done
-	}
-	cifar=$pack/cifar10/train2000_images.npy.xz
-	network resnet8_cifar10_f32 --calib=$cifar --calib-limit=100 --input-layout=nhwc
-	network resnet20_cifar10_f32 --calib=$cifar --calib-limit=100 --input-layout=nhwc --input-scale=0.003921568627 \
-		--input-mean=0.485,0.456,0.406 --input-std=0.229,0.224,0.225
-	network dscnn_kws_f32 --calib=$pack/kws01/features.npy --calib-every=10 --input-scale=0.5847029 --input-mean=48.5303407
-	network mobilenetv1_025_128_f32 --calib=$pack/imagenet/images.tar --calib-every=7 --input-scale=0.007843137255 \
-		--input-mean=1 --resize=128x128
-	network autoencoder_ad_f32 --calib=build/bench/ad01.npy
+	pack_budgets flash 100 75 50 35 25
 fi
 finish

@@ -31,6 +31,58 @@ for case in "sensitivity 60" "uniform 70"; do
 		--journal="$work/$policy.journal"
 	same "$policy again" "$work/again.adz" "$out.adz"
 done
+# raised_arena MODEL: with the activations of $work/acts
+raised_arena() {
+	{
+		echo "recipe 1"
+		sed 's/\(.*\) \([0-9]*\)$/match name "\1" { act = u\2 }/' "$work/acts"
+	} >"$work/acts.recipe"
+	"$ADZE" compile "$1" "${data[@]}" --packed --recipe="$work/acts.recipe" --emit=adz -o "$work/raised.adz" >/dev/null 2>"$work/said" &&
+		arena_of "$work/raised.adz"
+}
+
+# used_well WHAT MODEL OPTIONS...: the arena is within the budget, and more than 3 % below it only if one bit more for
+# any activation would exceed it
+used_well() {
+	local what=$1 model=$2 from=$2 budget arena raised at ratio
+	shift 2
+	"$ADZE" fit "$model" "${data[@]}" --round=nearest -o "$work/net.adz" --json "$@" >"$work/net.json" 2>"$work/said"
+	case $? in
+	0) ;;
+	3)
+		echo "$what: $(grep -o 'RAM: .*' "$work/said")"
+		return
+		;;
+	*) fail "$what: $(cat "$work/said")"; return ;;
+	esac
+	budget=$(sed -n 's/^ *"arena_bytes":\([0-9]*\).*/\1/p' "$work/net.json" | head -n 1)
+	arena=$(chosen "$work/net.json" arena_bytes) ratio=$(chosen "$work/net.json" width)
+	[ "$arena" = "$(arena_of "$work/net.adz")" ] || fail "$what: the report has another arena than the network"
+	[ "$arena" -le "$budget" ] || fail "$what: an arena of $arena bytes, the budget is $budget"
+	if [ $((arena * 100)) -ge $((budget * 97)) ]; then
+		echo "$what: $arena of $budget bytes"
+		return
+	fi
+	if [ "$ratio" != 1.0 ]; then
+		from=$work/narrow.adz
+		narrow "$model" "$ratio" "$from" || fail "$what: $(cat "$work/said")"
+	fi
+	chosen_bits "$work/net.json" activation_bits >"$work/chosen"
+	cp "$work/chosen" "$work/acts"
+	raised=$(raised_arena "$from")
+	[ "$raised" = "$arena" ] || fail "$what: made again its arena has $raised bytes, not $arena: $(cat "$work/said")"
+	for ((at = 1; at <= $(wc -l <"$work/chosen"); at++)); do
+		awk -v at=$at 'NR == at { $NF = $NF + 1 } { print }' "$work/chosen" >"$work/acts"
+		raised=$(raised_arena "$from")
+		[ "${raised:-0}" -gt "$budget" ] ||
+			fail "$what: $arena of $budget bytes, and $raised with one bit more for $(sed -n ${at}p "$work/chosen")"
+	done
+	echo "$what: $arena of $budget bytes, one bit more exceeds them"
+}
+for budget in 70 50 35; do
+	used_well "digits $budget %" $model --ram=$budget%
+done
+
 "$ADZE" info "$work/sensitivity.adz" | grep -q ' rows\[' || fail "nothing is packed"
 
 # Flash and memory at once.
@@ -53,4 +105,5 @@ flash=$(($(key "$work/made.json" text_bytes) + $(key "$work/made.json" rodata_by
 "$ADZE" fit $model "${data[@]}" --ram=100 -o "$work/none.adz" >"$work/said" 2>&1
 [ $? = 3 ] || fail "a budget of 100 bytes is not refused"
 grep -q 'RAM: 100 bytes wanted; the smallest found takes' "$work/said" || fail "the refusal says: $(cat "$work/said")"
+[ -z "${AZ_LONG:-}" ] || pack_budgets ram 100 75 50 35 25
 finish
