@@ -70,6 +70,8 @@ bool az_job_inputs(az_job *job, const az_func *main, uint32_t count, const char 
 
 /* driver/report.c */
 void az_report_attach(az_ctx *ctx);      /* diagnostics and progress to stderr */
+double az_seconds_now(void);             /* of a clock that nobody sets */
+void az_print_left(double seconds);      /* as "1:05 left", to stderr */
 void az_print_json(json_object *object); /* prints and releases */
 /* As az_print_json prints it; belongs to the object. */
 const char *az_json_text(json_object *object);

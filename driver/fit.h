@@ -61,7 +61,9 @@ typedef struct az_fit {
 	AZ_VEC(az_fit_point) points;
 	uint64_t smallest_arena; /* of all that was measured */
 	struct az_fit_journal *journal;
-	bool probing; /* only sizes are asked for: narrowing need not be good */
+	double begun;                /* seconds; when the search did */
+	uint32_t steps, steps_ahead; /* of the search: done; to come, at most */
+	bool probing;                /* only sizes are asked for: narrowing need not be good */
 } az_fit;
 
 /* driver/fit_point.c */

@@ -4,20 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "driver/fit.h"
 #include "passes/manager.h"
 
 /* Kernels work on lanes of 4 to 16 channels and fill up what is left. */
 #define MULTIPLE 8
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- Making it ----------------------------------------------------------------------------------- */
 
@@ -430,11 +422,11 @@ static bool measure_time(az_fit *fit, az_runner *runner, double *seconds)
 	*seconds = INFINITY;
 	if (!fit->data->get(fit->data->data, 0, in))
 		return false;
-	for (double begin = now(); now() - begin < 0.2;) {
-		double start = now();
+	for (double begin = az_seconds_now(); az_seconds_now() - begin < 0.2;) {
+		double start = az_seconds_now();
 		if (!runner->api->run(runner->exec, in, out))
 			return false;
-		*seconds = fmin(*seconds, now() - start);
+		*seconds = fmin(*seconds, az_seconds_now() - start);
 	}
 	return true;
 }

@@ -128,6 +128,11 @@ static void print_tried(const az_fit *fit, const az_fit_point *p)
 		fprintf(stderr, ", %.2f dB", p->sqnr);
 	if (!isnan(p->top1))
 		fprintf(stderr, ", top-1 %.2f %%", p->top1);
+	if (fit->steps && fit->steps_ahead) {
+		double each = (az_seconds_now() - fit->begun) / fit->steps;
+		fputs("; at most ", stderr);
+		az_print_left(each * fit->steps_ahead);
+	}
 	fputc('\n', stderr);
 }
 
@@ -193,6 +198,21 @@ typedef struct walk {
 	bool over;
 } walk;
 
+/* A walk of so many steps at most begins. Behind the one with compact kernels something may follow with fast ones. */
+static void expect(az_fit *fit, uint32_t steps, bool compact)
+{
+	const az_options *o = &fit->job->options;
+	fit->steps_ahead = steps;
+	if (compact && !o->size)
+		fit->steps_ahead += o->never_slower ? steps : 1;
+}
+
+static void step(az_fit *fit)
+{
+	fit->steps++;
+	fit->steps_ahead -= fit->steps_ahead > 0;
+}
+
 static void look_back(const az_fit *fit, walk *w)
 {
 	uint32_t best = best_of(fit);
@@ -231,7 +251,8 @@ static bool search_uniform(az_fit *fit, double most, bool compact, uint64_t *sma
 			least = b;
 	}
 	walk w = {0};
-	for (unsigned b = least; b <= widest && !w.over; b++) {
+	expect(fit, widest - least + 1, compact);
+	for (unsigned b = least; b <= widest && !w.over; b++, step(fit)) {
 		double ratio;
 		if (!largest_ratio(fit, most, b, compact, true, &ratio, smallest))
 			return false;
@@ -421,7 +442,8 @@ static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smal
 	uint32_t count = aligned_ratios(fit, &full, ratio);
 	walk w = {.over = widest <= 0};
 	double last = 0;
-	for (uint32_t i = 0; i < count && !w.over; i++) {
+	expect(fit, count, compact);
+	for (uint32_t i = 0; i < count && !w.over; i++, step(fit)) {
 		double at = i ? ratio[i] : widest;
 		if (at > widest || (i && same_widths(fit, at, last)))
 			continue;
@@ -468,6 +490,7 @@ static bool search_both(az_fit *fit, double most, uint64_t *smallest)
 static bool search(az_fit *fit, uint64_t *smallest)
 {
 	fit->widest = 1;
+	fit->begun = az_seconds_now();
 	if (within(fit, &fit->full, true) && most_bits(fit) == AZ_BITS_MOST &&
 		!fit->job->options.size) {
 		/* A search has nothing to gain. */

@@ -27,22 +27,27 @@ typedef struct progress_line {
 
 static progress_line line;
 
-static double seconds_now(void)
+double az_seconds_now(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+void az_print_left(double seconds)
+{
+	unsigned left = seconds < 1e6 ? (unsigned)seconds : 1000000;
+	fprintf(stderr, "%u:%02u left", left / 60, left % 60);
+}
+
 /* How long the rest takes if it goes on as until now; nothing in the first two seconds. */
 static void print_left(uint64_t done, uint64_t total)
 {
-	double passed = seconds_now() - line.began;
+	double passed = az_seconds_now() - line.began;
 	if (passed < 2 || done <= line.from)
 		return;
-	double left = passed * (double)(total - done) / (double)(done - line.from);
-	unsigned seconds = left < 1e6 ? (unsigned)left : 1000000;
-	fprintf(stderr, ", %u:%02u left", seconds / 60, seconds % 60);
+	fputs(", ", stderr);
+	az_print_left(passed * (double)(total - done) / (double)(done - line.from));
 }
 
 /* One line, rewritten in place; only on a terminal. */
@@ -50,7 +55,7 @@ static void print_progress(void *data, const char *what, uint64_t done, uint64_t
 {
 	(void)data;
 	if (!line.what || strcmp(line.what, what) != 0 || done < line.done)
-		line = (progress_line){what, done, done, seconds_now()};
+		line = (progress_line){what, done, done, az_seconds_now()};
 	line.done = done;
 	if (total && done >= total) {
 		line.what = NULL;

@@ -4,16 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "driver/driver.h"
-
-static double now_seconds(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -36,11 +28,11 @@ static bool bench(az_job *job, az_runner *runner, const az_tensor *inputs, int64
 	for (uint32_t i = 0; i < main->results.count; i++)
 		out[i] = az_tensor_new(&job->arena, main->results.v[i].use->value->type);
 	for (int64_t i = -AZ_MAX(runs / 10, 1); i < runs; i++) {
-		double start = now_seconds();
+		double start = az_seconds_now();
 		if (!runner->api->run(runner->exec, inputs, out))
 			return false;
 		if (i >= 0)
-			sum += t[i] = now_seconds() - start;
+			sum += t[i] = az_seconds_now() - start;
 	}
 	qsort(t, (size_t)runs, sizeof *t, compare_doubles);
 	double median = (t[runs / 2] + t[(runs - 1) / 2]) / 2, mean = sum / (double)runs;
