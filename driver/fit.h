@@ -64,6 +64,7 @@ typedef struct az_fit {
 	double begun;                /* seconds; when the search did */
 	uint32_t steps, steps_ahead; /* of the search: done; to come, at most */
 	bool probing;                /* only sizes are asked for: narrowing need not be good */
+	bool wide_acts; /* probes under a budget of memory: activations as the options say, not of the fewest bits */
 } az_fit;
 
 /* driver/fit_point.c */

@@ -40,7 +40,7 @@ static char *with_options(const az_fit *fit, const char *own)
 	const az_options *o = &fit->job->options;
 	az_text text = {.arena = &fit->job->arena};
 	const char *acts = o->acts;
-	if (fit->probing && fit->ram) /* whether there is a way at all */
+	if (fit->probing && fit->ram && !fit->wide_acts) /* whether there is a way at all */
 		acts = az_arena_printf(&fit->job->arena, "%lld", (long long)least_acts(fit));
 	az_text_add(&text, "{%s", own);
 	if (acts)

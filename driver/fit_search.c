@@ -382,28 +382,33 @@ static bool try_even(az_fit *fit, uint32_t of)
 	return true;
 }
 
-static bool all_at_most(const az_fit *fit, const az_fit_point *p)
+/* Has every budget of bytes room, and is there no layer or activation that more bits could go to? */
+static bool has_room_for_channels(const az_fit *fit, const az_fit_point *p)
 {
-	for (uint32_t i = 0; i < p->bits.list.count; i++) {
+	for (uint32_t i = 0; fit->flash && i < p->bits.list.count; i++) {
 		if (p->bits.list.v[i].bits < most_bits(fit))
 			return false;
 	}
-	return true;
+	return !p->bits.acts.count &&
+	       (!fit->flash || (double)size_of(p) < USED * (double)fit->flash) &&
+	       (!fit->ram || (double)p->arena_bytes < USED * (double)fit->ram);
 }
 
-/* Where no layer can get more bits, what is left of the budget goes into channels. */
+/* Where nothing can get more bits, what is left of the budget goes into channels. */
 static bool try_wider(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
 	uint32_t best = best_of(fit);
 	const az_fit_point *p = &fit->points.v[best];
 	double r;
 	if (best == fit->points.count || p->compact != compact || p->ratio >= most ||
-		!all_at_most(fit, p) || (double)size_of(p) >= USED * (double)fit->flash)
+		!has_room_for_channels(fit, p))
 		return true;
 	double ratio = p->ratio;
-	return largest_ratio(fit, most, most_bits(fit), compact, true, &r, smallest) &&
-	       (r <= ratio || same_widths(fit, r, ratio) ||
-		       try_uniform(fit, r, most_bits(fit), compact));
+	fit->wide_acts = true;
+	bool ok = largest_ratio(fit, most, most_bits(fit), compact, true, &r, smallest);
+	fit->wide_acts = false;
+	return ok && (r <= ratio || same_widths(fit, r, ratio) ||
+			     try_uniform(fit, r, most_bits(fit), compact));
 }
 
 /* The largest ratio at which few bits meet the budgets; 0: none. What is too large is kept for the table. */
@@ -456,7 +461,7 @@ static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smal
 			!try_even(fit, index))
 			return false;
 	}
-	return !fit->flash || try_wider(fit, most, compact, smallest);
+	return try_wider(fit, most, compact, smallest);
 }
 
 static bool search_with(az_fit *fit, double most, bool compact, uint64_t *smallest)

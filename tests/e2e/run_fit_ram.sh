@@ -42,9 +42,9 @@ raised_arena() {
 }
 
 # used_well WHAT MODEL OPTIONS...: the arena is within the budget, and more than 3 % below it only if one bit more for
-# any activation would exceed it
+# any activation (where all have 8: the next width) would exceed it
 used_well() {
-	local what=$1 model=$2 from=$2 budget arena raised at ratio
+	local what=$1 model=$2 from=$2 budget arena raised at ratio wider
 	shift 2
 	"$ADZE" fit "$model" "${data[@]}" --round=nearest -o "$work/net.adz" --json "$@" >"$work/net.json" 2>"$work/said"
 	case $? in
@@ -77,11 +77,20 @@ used_well() {
 		[ "${raised:-0}" -gt "$budget" ] ||
 			fail "$what: $arena of $budget bytes, and $raised with one bit more for $(sed -n ${at}p "$work/chosen")"
 	done
-	echo "$what: $arena of $budget bytes, one bit more exceeds them"
+	if [ ! -s "$work/chosen" ] && [ "$ratio" != 1.0 ]; then
+		for wider in $(awk -v r="$ratio" 'BEGIN { for (i = 1; i <= 64 && r + i / 64 < 1; i++) print r + i / 64; print "1.0" }'); do
+			narrow "$model" "$wider" "$from"
+			raised=$(raised_arena "$from")
+			[ "$raised" = "$arena" ] || break
+		done
+		[ "${raised:-0}" -gt "$budget" ] || fail "$what: $arena of $budget bytes, and $raised at a width of $wider"
+	fi
+	echo "$what: $arena of $budget bytes, one step more exceeds them"
 }
 for budget in 70 50 35; do
 	used_well "digits $budget %" $model --ram=$budget%
 done
+used_well "digits 60 %, 8 bits" $model --ram=60% --least-acts=8
 
 "$ADZE" info "$work/sensitivity.adz" | grep -q ' rows\[' || fail "nothing is packed"
 
