@@ -7,12 +7,12 @@
 # policies, and the networks of the data pack (AZ_DATA).
 . tests/e2e/lib.sh
 
-flash_of() { # flash_of OBJECT: bytes of its .text* and .rodata* sections, as the object has them
+flash_of() { # flash_of OBJECT: bytes of its .text*, .rodata* and .srodata* sections, as the object has them
 	local sum=0 name size
 	while read -r name _ _ _ size _; do
 		case $name in
 		*_profile) ;; # stands apart, for linkers to drop
-		.text* | .rodata*) sum=$((sum + 16#$size)) ;;
+		.text* | .rodata* | .srodata*) sum=$((sum + 16#$size)) ;;
 		esac
 	done < <(readelf -SW "$1" | sed -n 's/^ *\[ *[0-9]*\] *\(\..*\)/\1/p')
 	echo $sum
