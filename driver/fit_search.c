@@ -307,35 +307,39 @@ static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, doub
 }
 
 /* Do the fewest bits fit at that width, or the fewest with short code? `p`: what was probed last. */
-static bool probe_fewest(az_fit *fit, double ratio, unsigned least, bool compact, az_fit_point *p,
-	unsigned *fitting)
+static bool probe_fewest(az_fit *fit, double ratio, bool compact, az_fit_point *p, bool *fits)
 {
-	const unsigned bits[] = {least, az_bits_short_code(least)};
-	*fitting = 0;
-	for (size_t i = 0; i < AZ_COUNT(bits) && !*fitting; i++) {
-		if (i && (bits[i] == bits[0] || bits[i] > most_bits(fit)))
-			break;
-		if (!az_fit_probe(fit, ratio, bits[i], compact, p))
-			return false;
-		*fitting = within(fit, p, true) ? bits[i] : 0;
-	}
+	unsigned fewest = az_fit_fewest(fit), short_code = az_bits_short_code(fewest);
+	if (!az_fit_probe(fit, ratio, fewest, compact, p))
+		return false;
+	*fits = within(fit, p, true);
+	if (*fits || short_code == fewest || short_code > most_bits(fit))
+		return true;
+	if (!az_fit_probe(fit, ratio, short_code, compact, p))
+		return false;
+	*fits = within(fit, p, true);
 	return true;
+}
+
+/* A width at which no bits are few enough, for the table. */
+static void add_too_large(az_fit *fit, double ratio, bool compact, const az_fit_point *fewest)
+{
+	az_fit_point p = az_fit_new_point(fit, ratio, compact);
+	p.no_bits = true;
+	p.text_bytes = size_of(fewest);
+	az_vec_push(&fit->job->arena, &fit->points, p);
 }
 
 /* At another width it is first asked whether few bits fit: narrowing well takes longer. */
 static bool try_width(az_fit *fit, double ratio, bool compact)
 {
-	az_fit_point p = az_fit_new_point(fit, ratio, compact), few;
-	unsigned fitting = 1;
-	if (ratio != 1 && fit->flash && !probe_fewest(fit, ratio, p.least, compact, &few, &fitting))
+	az_fit_point p = az_fit_new_point(fit, ratio, compact), fewest;
+	bool fits = true;
+	if (ratio != 1 && fit->flash && !probe_fewest(fit, ratio, compact, &fewest, &fits))
 		return false;
-	if (!fitting) {
-		p.no_bits = true;
-		p.text_bytes = size_of(&few);
-		az_vec_push(&fit->job->arena, &fit->points, p);
-		return true;
-	}
-	return try_point(fit, &p);
+	if (!fits)
+		add_too_large(fit, ratio, compact, &fewest);
+	return !fits || try_point(fit, &p);
 }
 
 /* The most bits that all layers can have at this point's width, of three above `mean` and what lies between; 0: not
@@ -416,22 +420,20 @@ static bool widest_for_fewest(az_fit *fit, double most, bool compact, double *ou
 	uint64_t *smallest)
 {
 	az_fit_point p;
-	unsigned fewest = az_fit_fewest(fit), fitting, code = az_bits_short_code(fewest);
+	unsigned fewest = az_fit_fewest(fit), short_code = az_bits_short_code(fewest);
 	double r = 0;
+	bool fits;
 	*out = most;
-	if (!probe_fewest(fit, most, fewest, compact, &p, &fitting))
+	if (!probe_fewest(fit, most, compact, &p, &fits))
 		return false;
 	*smallest = AZ_MIN(*smallest, size_of(&p));
-	if (fitting)
+	if (fits)
 		return true;
-	az_fit_point none = az_fit_new_point(fit, most, compact);
-	none.no_bits = true;
-	none.text_bytes = size_of(&p);
-	az_vec_push(&fit->job->arena, &fit->points, none);
+	add_too_large(fit, most, compact, &p);
 	if (!largest_ratio(fit, most, fewest, compact, true, out, smallest))
 		return false;
-	if (code > fewest && code <= most_bits(fit) &&
-		!largest_ratio(fit, most, code, compact, true, &r, smallest))
+	if (short_code > fewest && short_code <= most_bits(fit) &&
+		!largest_ratio(fit, most, short_code, compact, true, &r, smallest))
 		return false;
 	*out = fmax(*out, r);
 	return true;
