@@ -486,12 +486,15 @@ static bool search_both(az_fit *fit, double most, uint64_t *smallest)
 	uint32_t best = best_of(fit);
 	if (best == fit->points.count || o->never_slower)
 		return search_with(fit, most, false, smallest);
-	az_fit_point as = fit->points.v[best], fast;
+	const az_fit_point as = fit->points.v[best];
 	if (strncmp(as.policy, "uniform", strlen("uniform")) != 0)
-		return try_width(fit, as.ratio, false);
+		return try_width(fit, as.ratio, false) && try_wider(fit, most, false, smallest);
 	unsigned bits = as.bits.list.v[0].bits;
-	return az_fit_probe(fit, as.ratio, bits, false, &fast) &&
-	       (!within(fit, &fast, true) || try_uniform(fit, as.ratio, bits, false));
+	double r;
+	if (!largest_ratio(fit, most, bits, false, true, &r, smallest))
+		return false;
+	bool narrower = r <= 0 || (r < as.ratio && !same_widths(fit, r, as.ratio));
+	return narrower || try_uniform(fit, r, bits, false);
 }
 
 static bool search(az_fit *fit, uint64_t *smallest)
