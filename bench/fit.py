@@ -35,6 +35,7 @@ NARROWED = [models.RESNET8, models.RESNET20, models.DSCNN]
 RATIOS = [0.75, 0.5]
 
 RESULTS = models.CACHE / "fit.json"
+JOURNAL = {"flash": "fit", "ram": "ram"}
 
 
 def load():
@@ -66,7 +67,7 @@ def fit(model, what, budget, policy):
         out = f"{folder}/net.adz"
         report = json.loads(call([models.ADZE, "fit", model.path, *model.calib, *model.prepare,
                                   f"--{what}={budget}%", f"--policy={policy}", "-o", out, "--json",
-                                  f"--journal={models.CACHE / model.name}.fit.journal"], (0, 3)))
+                                  f"--journal={models.CACHE / model.name}.{JOURNAL[what]}.journal"], (0, 3)))
         chosen = report["chosen"]
         if not chosen:
             return {"budget": report["budget"][key], "chosen": None}
