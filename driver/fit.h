@@ -48,8 +48,9 @@ typedef struct az_fit_point {
 
 typedef struct az_fit {
 	az_job *job;
-	az_module *base;                   /* canonical, float */
-	az_stream *data;                   /* the calibration samples, labels and all */
+	az_module *base;  /* canonical, float */
+	az_stream *data;  /* calibration samples that networks are made with */
+	az_stream *apart; /* those that they are compared on; the same where there are few */
 	uint64_t flash, ram, macs, bitops; /* budgets; 0: none */
 	double widest;                     /* ratio at which they are met but for flash */
 	float **reference;                 /* by sample: the float network's first output */
@@ -66,6 +67,9 @@ typedef struct az_fit {
 	bool probing;                /* only sizes are asked for: narrowing need not be good */
 	bool wide_acts; /* probes under a budget of memory: activations as the options say, not of the fewest bits */
 } az_fit;
+
+/* driver/fit_data.c: fills in `data` and `apart`, which live in the job's arena. */
+void az_fit_split_data(az_fit *fit, az_stream *all);
 
 /* driver/fit_point.c */
 /* What is left of the road behind a folded network: to where kernels are chosen, "" or ending in a comma; from

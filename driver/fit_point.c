@@ -325,7 +325,7 @@ static bool is_right(const az_tensor *out, int64_t label)
 static bool count_sample(az_fit *fit, uint64_t i, const az_tensor *in, const az_tensor *out,
 	tally *t)
 {
-	int64_t label = fit->data->label ? fit->data->label(fit->data->data, i) : -1;
+	int64_t label = fit->apart->label ? fit->apart->label(fit->apart->data, i) : -1;
 	int64_t n = az_type_numel(out->type);
 	const float *y = out->data;
 	if (label >= 0) {
@@ -357,9 +357,9 @@ static bool run_samples(az_fit *fit, az_runner *runner, bool store, tally *t)
 	az_tensor *in = az_job_tensors(job, runner->main, false);
 	az_tensor *out = az_job_tensors(job, runner->main, true);
 	int64_t n = az_type_numel(out[0].type);
-	for (uint64_t i = 0; i < fit->data->count; i++) {
-		az_ctx_progress(job->ctx, "fit: running", i, fit->data->count);
-		if (!fit->data->get(fit->data->data, i, in) ||
+	for (uint64_t i = 0; i < fit->apart->count; i++) {
+		az_ctx_progress(job->ctx, "fit: running", i, fit->apart->count);
+		if (!fit->apart->get(fit->apart->data, i, in) ||
 			!runner->api->run(runner->exec, in, out))
 			return false;
 		const float *y = out[0].data;
@@ -371,7 +371,7 @@ static bool run_samples(az_fit *fit, az_runner *runner, bool store, tally *t)
 		if (!count_sample(fit, i, &in[0], &out[0], t))
 			return false;
 	}
-	az_ctx_progress(job->ctx, "fit: running", fit->data->count, fit->data->count);
+	az_ctx_progress(job->ctx, "fit: running", fit->apart->count, fit->apart->count);
 	return true;
 }
 
@@ -395,14 +395,14 @@ bool az_fit_reference(az_fit *fit)
 		!az_elem_equal(main->results.v[0].use->value->type->elem, AZ_F32))
 		return az_error(job->ctx, AZ_LOC_NONE,
 			"fit compares the first output, which must be f32");
-	if (fit->data->label && main->params.v[0]->type->rank &&
+	if (fit->apart->label && main->params.v[0]->type->rank &&
 		main->params.v[0]->type->dim[0] > 1)
 		return az_error(job->ctx, AZ_LOC_NONE,
 			"accuracy needs a network of batch 1, this one has batch %lld",
 			(long long)main->params.v[0]->type->dim[0]);
 	size_t size = az_type_size(main->results.v[0].use->value->type);
-	fit->reference = az_new_array(&job->arena, float *, fit->data->count + 1);
-	for (uint64_t i = 0; i < fit->data->count; i++)
+	fit->reference = az_new_array(&job->arena, float *, fit->apart->count + 1);
+	for (uint64_t i = 0; i < fit->apart->count; i++)
 		fit->reference[i] = az_arena_alloc(&job->arena, size + 1, 64);
 	az_module *plain = az_module_clone(fit->base, true);
 	plain->done.count = 0;
@@ -420,7 +420,7 @@ static bool measure_time(az_fit *fit, az_runner *runner, double *seconds)
 	az_tensor *in = az_job_tensors(fit->job, runner->main, false);
 	az_tensor *out = az_job_tensors(fit->job, runner->main, true);
 	*seconds = INFINITY;
-	if (!fit->data->get(fit->data->data, 0, in))
+	if (!fit->apart->get(fit->apart->data, 0, in))
 		return false;
 	for (double begin = az_seconds_now(); az_seconds_now() - begin < 0.2;) {
 		double start = az_seconds_now();
@@ -465,8 +465,8 @@ bool az_fit_difference(az_fit *fit, az_module *module, double *most)
 	bool ok = az_runner_open(&runner, job, module, false);
 	az_tensor *in = ok ? az_job_tensors(job, runner.main, false) : NULL;
 	az_tensor *out = ok ? az_job_tensors(job, runner.main, true) : NULL;
-	for (uint64_t i = 0; ok && i < fit->data->count; i++) {
-		ok = fit->data->get(fit->data->data, i, in) &&
+	for (uint64_t i = 0; ok && i < fit->apart->count; i++) {
+		ok = fit->apart->get(fit->apart->data, i, in) &&
 		     runner.api->run(runner.exec, in, out);
 		for (int64_t k = 0; ok && k < az_type_numel(out[0].type); k++) {
 			double was = (double)fit->reference[i][k];
@@ -481,7 +481,7 @@ bool az_fit_difference(az_fit *fit, az_module *module, double *most)
 
 bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b)
 {
-	bool labels = fit->data->label && !isnan(a->top1) && !isnan(b->top1);
+	bool labels = fit->apart->label && !isnan(a->top1) && !isnan(b->top1);
 	if (labels && a->top1 != b->top1)
 		return a->top1 > b->top1;
 	if (a->sqnr != b->sqnr)

@@ -106,6 +106,7 @@ json_object *az_fit_json(const az_fit *fit, const az_fit_point *best)
 	az_json_add_text(o, "target", fit->job->target->triple);
 	az_json_add_text(o, "cpu", fit->job->target->cpu);
 	az_json_add_count(o, "samples", fit->data->count);
+	az_json_add_count(o, "compared_samples", fit->apart->count);
 	add_known(budget, "flash_bytes", fit->flash > 0, fit->flash);
 	add_known(budget, "arena_bytes", fit->ram > 0, fit->ram);
 	add_known(budget, "macs", fit->macs > 0, fit->macs);

@@ -57,10 +57,11 @@ static bool to_canonical(az_fit *fit)
 	char *text = az_road_text(&job->arena, fit->base, &road);
 	if (text[0] && !az_job_pipeline(job, fit->base, text))
 		return false;
-	fit->data = job->calib;
-	return fit->data != NULL && fit->data->count
-		       ? true
-		       : az_error(job->ctx, AZ_LOC_NONE, "there are no calibration samples");
+	if (!job->calib || !job->calib->count)
+		return az_error(job->ctx, AZ_LOC_NONE, "there are no calibration samples");
+	az_fit_split_data(fit, job->calib);
+	job->calib = fit->data; /* for passes that come before the search */
+	return true;
 }
 
 static bool measure_full(az_fit *fit)

@@ -114,17 +114,18 @@ narrow() {
 	"$ADZE" opt "$1" "${data[@]}" -o "$3" --passes="$road,rescale-widths{ratio=$2,multiple=8,importance=activation}" 2>"$work/said"
 }
 
-# pack_budgets flash|ram PERCENT...: used_well, which the test defines, for networks of the data pack
+# pack_budgets flash|ram PERCENT...: used_well, which the test defines, for networks of the data pack; of so few samples
+# fit keeps none apart, and what it makes can be made again
 pack_budgets() {
 	local what=$1 pack=${AZ_DATA:-../shared/data} percents=("${@:2}") cifar
 	cifar=$pack/cifar10/train2000_images.npy.xz
-	budgets_of resnet8_cifar10_f32 --calib="$cifar" --calib-limit=100 --input-layout=nhwc
-	budgets_of resnet20_cifar10_f32 --calib="$cifar" --calib-limit=100 --input-layout=nhwc --input-scale=0.003921568627 \
+	budgets_of resnet8_cifar10_f32 --calib="$cifar" --calib-limit=7 --input-layout=nhwc
+	budgets_of resnet20_cifar10_f32 --calib="$cifar" --calib-limit=7 --input-layout=nhwc --input-scale=0.003921568627 \
 		--input-mean=0.485,0.456,0.406 --input-std=0.229,0.224,0.225
-	budgets_of dscnn_kws_f32 --calib="$pack/kws01/features.npy" --calib-every=10 --input-scale=0.5847029 --input-mean=48.5303407
-	budgets_of mobilenetv1_025_128_f32 --calib="$pack/imagenet/images.tar" --calib-every=7 --input-scale=0.007843137255 \
+	budgets_of dscnn_kws_f32 --calib="$pack/kws01/features.npy" --calib-every=10 --calib-limit=7 --input-scale=0.5847029 --input-mean=48.5303407
+	budgets_of mobilenetv1_025_128_f32 --calib="$pack/imagenet/images.tar" --calib-every=7 --calib-limit=7 --input-scale=0.007843137255 \
 		--input-mean=1 --resize=128x128
-	budgets_of autoencoder_ad_f32 --calib=build/bench/ad01.npy # bench/prepare.py makes it
+	budgets_of autoencoder_ad_f32 --calib=build/bench/ad01.npy --calib-limit=7 # bench/prepare.py makes it
 }
 
 budgets_of() { # budgets_of FOLDER OPTIONS...: one of them
