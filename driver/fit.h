@@ -49,8 +49,9 @@ typedef struct az_fit_point {
 typedef struct az_fit {
 	az_job *job;
 	az_module *base;  /* canonical, float */
-	az_stream *data;  /* calibration samples that networks are made with */
-	az_stream *apart; /* those that they are compared on; the same where there are few */
+	az_stream *all;   /* calibration samples, labels and all */
+	az_stream *data;  /* those that networks are made with */
+	az_stream *apart; /* those that networks are compared on; the same where there are few */
 	uint64_t flash, ram, macs, bitops; /* budgets; 0: none */
 	double widest;                     /* ratio at which they are met but for flash */
 	float **reference;                 /* by sample: the float network's first output */
@@ -68,7 +69,7 @@ typedef struct az_fit {
 	bool wide_acts; /* probes under a budget of memory: activations as the options say, not of the fewest bits */
 } az_fit;
 
-/* driver/fit_data.c: fills in `data` and `apart`, which live in the job's arena. */
+/* driver/fit_data.c: fills in `all`, `data` and `apart`, which live in the job's arena. */
 void az_fit_split_data(az_fit *fit, az_stream *all);
 
 /* driver/fit_point.c */

@@ -47,6 +47,7 @@ static az_stream *new_part(az_arena *arena, const az_stream *all, bool apart)
 void az_fit_split_data(az_fit *fit, az_stream *all)
 {
 	bool few = all->count < FEW;
+	fit->all = all;
 	fit->data = few ? all : new_part(&fit->job->arena, all, false);
 	fit->apart = few ? all : new_part(&fit->job->arena, all, true);
 }

@@ -322,21 +322,35 @@ static bool is_right(const az_tensor *out, int64_t label)
 	return best == label;
 }
 
-static bool count_sample(az_fit *fit, uint64_t i, const az_tensor *in, const az_tensor *out,
-	tally *t)
+/* Does the sample have a label, and which class of the network's is it? */
+static bool class_of(const az_fit *fit, const az_stream *data, uint64_t i, int64_t *class)
 {
-	int64_t label = fit->apart->label ? fit->apart->label(fit->apart->data, i) : -1;
-	int64_t n = az_type_numel(out->type);
-	const float *y = out->data;
-	if (label >= 0) {
-		label += fit->job->options.label_offset.v;
-		if (label < 0 || label >= n)
+	int64_t label = data->label ? data->label(data->data, i) : -1;
+	*class = label + fit->job->options.label_offset.v;
+	return label >= 0;
+}
+
+static bool check_labels(az_fit *fit, int64_t classes)
+{
+	int64_t class;
+	for (uint64_t i = 0; i < fit->all->count; i++) {
+		if (class_of(fit, fit->all, i, &class) && (class < 0 || class >= classes))
 			return az_error(fit->job->ctx, AZ_LOC_NONE,
 				"sample %llu is of class %lld (label and --label-offset), the "
 				"network has %lld classes",
-				(unsigned long long)i, (long long)label, (long long)n);
+				(unsigned long long)i, (long long)class, (long long)classes);
+	}
+	return true;
+}
+
+static void count_sample(const az_fit *fit, uint64_t i, const az_tensor *in, const az_tensor *out,
+	tally *t)
+{
+	int64_t class, n = az_type_numel(out->type);
+	const float *y = out->data;
+	if (class_of(fit, fit->apart, i, &class)) {
 		t->labelled++;
-		t->right += is_right(out, label);
+		t->right += is_right(out, class);
 	}
 	for (int64_t k = 0; k < n; k++) {
 		double d = (double)y[k] - (double)fit->reference[i][k];
@@ -347,7 +361,6 @@ static bool count_sample(az_fit *fit, uint64_t i, const az_tensor *in, const az_
 		t->rebuilt += d * d;
 		t->elements++;
 	}
-	return true;
 }
 
 /* `store`: the outputs become the reference. */
@@ -368,8 +381,7 @@ static bool run_samples(az_fit *fit, az_runner *runner, bool store, tally *t)
 			for (int64_t k = 0; k < n; k++)
 				fit->energy += (double)y[k] * (double)y[k];
 		}
-		if (!count_sample(fit, i, &in[0], &out[0], t))
-			return false;
+		count_sample(fit, i, &in[0], &out[0], t);
 	}
 	az_ctx_progress(job->ctx, "fit: running", fit->apart->count, fit->apart->count);
 	return true;
@@ -400,7 +412,10 @@ bool az_fit_reference(az_fit *fit)
 		return az_error(job->ctx, AZ_LOC_NONE,
 			"accuracy needs a network of batch 1, this one has batch %lld",
 			(long long)main->params.v[0]->type->dim[0]);
-	size_t size = az_type_size(main->results.v[0].use->value->type);
+	const az_type *type = main->results.v[0].use->value->type;
+	if (!check_labels(fit, az_type_numel(type)))
+		return false;
+	size_t size = az_type_size(type);
 	fit->reference = az_new_array(&job->arena, float *, fit->apart->count + 1);
 	for (uint64_t i = 0; i < fit->apart->count; i++)
 		fit->reference[i] = az_arena_alloc(&job->arena, size + 1, 64);

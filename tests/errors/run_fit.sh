@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What adze fit refuses, and how it says so: fit.text has the exit status and the messages of every case, with N
-# for numbers of two digits and more, which depend on the compiler.
+# for bytes and numbers of two digits and more, which depend on the compiler.
 set -u
 ADZE=$(realpath "$ADZE")
 cd "$(dirname "$0")" || exit 1
@@ -22,7 +22,7 @@ npy "$made/many.npy" "(200,)" "|u1" 200
 refuse() {
 	echo "fit $*"
 	"$ADZE" fit $example/digits.onnx --cpu=x86-64-v3 --target=x86_64-linux -o "$made/net.adz" "$@" 2>&1 >/dev/null |
-		sed -E "s|$made/||g; s|$example/||g; s/[0-9]{2,}/N/g"
+		sed -E "s|$made/||g; s|$example/||g; s/[0-9]{2,}/N/g; s/ [0-9] of / N of /g"
 	echo "exit ${PIPESTATUS[0]}"
 	[ ! -e "$made/net.adz" ] || echo "a network was written"
 	rm -f "$made/net.adz.journal"
