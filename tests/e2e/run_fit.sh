@@ -30,6 +30,23 @@ try_run "another budget" "$ADZE" fit $model "${data[@]}" --flash=40% --round=nea
 [ "$(grep -c '"loss":"sensitivity"' "$work/kept.journal")" = "$measured" ] || fail "another budget measured losses again"
 rm -f "$work/again.adz"
 
+# Networks are compared on every fourth sample, and on no other: with labels for the rest alone there is no accuracy.
+labels() { # labels FILE OTHERS FOURTH: one byte for each of 200 samples
+	printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '|i1', 'fortran_order': False, 'shape': (200,), }" >"$1"
+	for _ in {1..50}; do
+		printf '%b%b%b%b' "$2" "$2" "$2" "$3"
+	done >>"$1"
+}
+labels "$work/fourth.npy" '\377' '\003'
+labels "$work/others.npy" '\003' '\377'
+for labelled in fourth others; do
+	try_run "labels, $labelled" "$ADZE" fit $model "${data[@]}" --flash=100% --calib-labels="$work/$labelled.npy" -o "$work/labelled.adz" --json &&
+		mv "$work/said" "$work/$labelled.json"
+done
+[ "$(key "$work/fourth.json" compared_samples)" = 50 ] || fail "labels: not every fourth sample is compared"
+grep -q '"top1_percent":[0-9]' "$work/fourth.json" || fail "labels: those of the samples kept apart are not counted"
+! grep -q '"top1_percent":[0-9]' "$work/others.json" || fail "labels: those of samples that make the network are counted"
+
 # Widening leaves the float network as it is; the sizes of all numbers of bits are told.
 try_run "sizes" "$ADZE" fit $model "${data[@]}" --sizes=1.4,2 --json && mv "$work/said" "$work/sizes.json"
 [ "$(grep -c '"bits":' "$work/sizes.json")" = 16 ] || fail "sizes: not 8 numbers of bits at two widths"
