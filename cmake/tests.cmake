@@ -74,7 +74,7 @@ foreach(script ${scripts})
     list(APPEND environment "ADZE=$<TARGET_FILE:adze>")
   endif()
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" SKIP_RETURN_CODE 77
-    TIMEOUT 3600)
+    TIMEOUT 10800)
   # None of the long ones is left alone at the end.
   file(STRINGS ${script} long REGEX "^# Takes long")
   if(long)

@@ -6,7 +6,8 @@
  *    one copy of the network and are removed from another: the interpreter must give the same numbers.
  * 2. Repeatable units are repeated at random: the outputs stay within 1e-5 of the largest. Only in float
  *    networks; weights on a grid cannot be halved.
- * 3. The units are sorted by random scores: the outputs stay within 1e-5 of the largest.
+ * 3. The units are sorted by random scores: the outputs stay within 1e-5 of the largest. Sums in another order differ
+ *    in their last bit, which a quantizer may turn into a whole step: those of activations are left out then.
  *
  * The network is at stage canonical. Prints one line. */
 #include <math.h>
@@ -172,8 +173,19 @@ static bool compare(az_ctx *ctx, const az_module *module, uint64_t seed, bool wi
 	return ok;
 }
 
+/* Values pass their quantizers as they are. */
+static void drop_quantizers(az_module *module)
+{
+	for (az_op *op = az_module_main(module)->first; op; op = op->next) {
+		const az_op *maker = az_value_op(op->args[0].value);
+		if (op->code == AZ_OP_dequantize && maker && maker->code == AZ_OP_quantize)
+			az_value_replace_uses(op->results[0], maker->args[0].value);
+	}
+}
+
 static bool sorted(az_ctx *ctx, const az_module *module, uint64_t seed, double *found)
 {
+	az_module *plain = az_module_clone(module, false);
 	az_module *shuffled = az_module_clone(module, false);
 	az_tensor a[VALUES_MAX], b[VALUES_MAX];
 	az_channels ch;
@@ -183,10 +195,13 @@ static bool sorted(az_ctx *ctx, const az_module *module, uint64_t seed, double *
 	for (uint32_t u = 0; u < ch.unit_count; u++)
 		score[u] = pick(1000);
 	az_channels_sort(&ch, score);
-	bool ok = az_module_verify(shuffled) && evaluate(ctx, module, a) &&
-		  evaluate(ctx, shuffled, b);
+	drop_quantizers(plain);
+	drop_quantizers(shuffled);
+	bool ok =
+		az_module_verify(shuffled) && evaluate(ctx, plain, a) && evaluate(ctx, shuffled, b);
 	if (ok)
-		*found = difference(az_module_main(module), a, b);
+		*found = difference(az_module_main(plain), a, b);
+	az_module_free(plain);
 	az_module_free(shuffled);
 	return ok;
 }
