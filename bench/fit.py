@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks that `adze fit` makes for budgets of flash, by policy: accuracy on data that the search never saw.
 
-  python3 bench/fit.py [--write] [--only-cached] [--what=flash|ram|narrow...] [--policy=NAME...] [--budget=PERCENT...] [NAME...]
+  python3 bench/fit.py [--write] [--only-cached] [--what=flash|ram|narrow...] [--policy=NAME...] [--budget=PERCENT...]
+                       [NAME...]
 
 Budgets are percents of the .text + .rodata of the network with 8 bits and all channels. The search chooses by the
 signal to noise ratio on calibration samples without labels, the accuracy is that of the others (autoencoder: every
 second window calibrates, the rest are tested; its mean squared error). Results are kept in build/bench/fit.json as
 they come, so an interrupted run goes on; delete a network's entries to measure it again. The second table has budgets
-of RAM, in percents of the arena with 8 bits. The third narrows networks with and without fitting the layers that stay. `--write` puts the tables into docs/benchmarks.md.
+of RAM, in percents of the arena with 8 bits. The third narrows networks with and without fitting the layers that
+stay. `--write` puts the tables into docs/benchmarks.md.
 
 Ends with 1 unless every object is within its budget and, where `uniform` is more than 5 points above chance,
 `sensitivity` is at least as accurate in 4 of 5 networks at 50 and at 35 %.
@@ -35,7 +37,6 @@ NARROWED = [models.RESNET8, models.RESNET20, models.DSCNN]
 RATIOS = [0.75, 0.5]
 
 RESULTS = models.CACHE / "fit.json"
-JOURNAL = {"flash": "fit", "ram": "ram"}
 
 
 def load():
@@ -67,7 +68,7 @@ def fit(model, what, budget, policy):
         out = f"{folder}/net.adz"
         report = json.loads(call([models.ADZE, "fit", model.path, *model.calib, *model.prepare,
                                   f"--{what}={budget}%", f"--policy={policy}", "-o", out, "--json",
-                                  f"--journal={models.CACHE / model.name}.{JOURNAL[what]}.journal"], (0, 3)))
+                                  f"--journal={models.CACHE / model.name}.{what}.journal"], (0, 3)))
         chosen = report["chosen"]
         if not chosen:
             return {"budget": report["budget"][key], "chosen": None}

@@ -83,7 +83,6 @@ int64_t az_fit_multiple(const az_fit *fit);
 bool az_fit_reference(az_fit *fit);
 unsigned az_fit_fewest(const az_fit *fit); /* bits of weights: --least */
 az_fit_point az_fit_new_point(const az_fit *fit, double ratio, bool compact);
-void az_fit_assign_all(az_fit *fit, az_fit_point *point, unsigned bits);
 /* All layers with so many bits at this ratio: measured, not run. Narrowing without its fit and weights rounded
  * to nearest: sizes hardly depend on it. */
 bool az_fit_probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit_point *out);

@@ -48,6 +48,8 @@ static bool identify(az_fit *fit, char out[65])
 	az_text_add(&t, "%s|%s|%s|%s|%s", AZ_VERSION, model, fit->job->target->triple,
 		fit->job->target->cpu, fit->job->target->features);
 	add_calibration(&t, o);
+	az_text_add(&t, "|%llu made, %llu compared", (unsigned long long)fit->data->count,
+		(unsigned long long)fit->apart->count);
 	az_text_add(&t, "|%s|%s|%s|%d|%d|%lld|%s", word(o->acts), word(o->range), word(o->round),
 		o->correct_bias != NULL, o->split, (long long)o->multiple.v, word(o->importance));
 	if (o->recipe) {

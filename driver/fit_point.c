@@ -283,19 +283,11 @@ az_fit_point az_fit_new_point(const az_fit *fit, double ratio, bool compact)
 		.bits = {.arena = &fit->job->arena}};
 }
 
-void az_fit_assign_all(az_fit *fit, az_fit_point *p, unsigned bits)
-{
-	az_bit_layers layers;
-	az_bit_layers_of(fit->base, &fit->job->arena, &layers);
-	for (uint32_t i = 0; i < layers.count; i++)
-		az_assign(&p->bits, layers.op[i]->results[0]->name, bits);
-}
-
 bool az_fit_probe(az_fit *fit, double ratio, unsigned bits, bool compact, az_fit_point *out)
 {
 	bool ignored;
 	*out = az_fit_new_point(fit, ratio, compact);
-	az_fit_assign_all(fit, out, bits);
+	az_assign_all(&out->bits, fit->base, bits);
 	fit->probing = true;
 	az_module *module = az_fit_network(fit, out, 0, &ignored);
 	bool ok = module && az_fit_measure(fit, module, out);

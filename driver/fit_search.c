@@ -229,7 +229,7 @@ static bool try_uniform(az_fit *fit, double ratio, unsigned bits, bool compact)
 {
 	for (int i = 0; i < 3; i++, ratio *= 0.99) {
 		az_fit_point p = az_fit_new_point(fit, ratio, compact);
-		az_fit_assign_all(fit, &p, bits);
+		az_assign_all(&p.bits, fit->base, bits);
 		p.policy = az_arena_printf(&fit->job->arena, "uniform %u", bits);
 		if (!try_point(fit, &p))
 			return false;

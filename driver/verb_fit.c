@@ -67,15 +67,11 @@ static bool to_canonical(az_fit *fit)
 static bool measure_full(az_fit *fit)
 {
 	bool ignored;
-	az_bit_layers layers;
 	fit->full =
 		(az_fit_point){.ratio = 1, .policy = "8 bits", .bits = {.arena = &fit->job->arena}};
-	az_bit_layers_of(fit->base, &fit->job->arena, &layers);
-	if (!layers.count)
+	if (!az_assign_all(&fit->full.bits, fit->base, AZ_BITS_MOST))
 		return az_error(fit->job->ctx, AZ_LOC_NONE,
 			"no convolution or product of this network has constant weights");
-	for (uint32_t i = 0; i < layers.count; i++)
-		az_assign(&fit->full.bits, layers.op[i]->results[0]->name, AZ_BITS_MOST);
 	az_module *module = az_fit_network(fit, &fit->full, 0, &ignored);
 	bool ok = module && az_fit_measure(fit, module, &fit->full) &&
 		  az_fit_evaluate(fit, module, &fit->full);

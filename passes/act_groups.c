@@ -84,10 +84,7 @@ static az_module *trial(az_acts *acts, const char *tail)
 {
 	az_pass_ctx *pass = acts->pass;
 	az_assignment bits = {.arena = &pass->scratch};
-	az_bit_layers layers;
-	az_bit_layers_of(pass->module, &pass->scratch, &layers);
-	for (uint32_t i = 0; i < layers.count; i++)
-		az_assign(&bits, layers.op[i]->results[0]->name, AZ_BITS_MOST);
+	az_assign_all(&bits, pass->module, AZ_BITS_MOST);
 	az_acts_assign(acts, &bits);
 	return az_trial(pass, &bits, tail);
 }

@@ -81,6 +81,15 @@ void az_bit_layers_of(az_module *module, az_arena *arena, az_bit_layers *out)
 	}
 }
 
+uint32_t az_assign_all(az_assignment *assignment, az_module *module, unsigned bits)
+{
+	az_bit_layers layers;
+	az_bit_layers_of(module, assignment->arena, &layers);
+	for (uint32_t i = 0; i < layers.count; i++)
+		az_assign(assignment, layers.op[i]->results[0]->name, bits);
+	return layers.count;
+}
+
 /* A step with `own` options and those of the running pass that insert-quantizers has as well. */
 static char *step_text(az_pass_ctx *pass, const char *name, const char *own)
 {

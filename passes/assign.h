@@ -59,6 +59,8 @@ typedef struct az_bit_layers {
 	uint64_t *weights; /* elements */
 } az_bit_layers;
 void az_bit_layers_of(az_module *module, az_arena *arena, az_bit_layers *out);
+/* All of them get so many bits; how many they are. */
+uint32_t az_assign_all(az_assignment *assignment, az_module *module, unsigned bits);
 
 /* Fills assignment->losses of every layer, by policy: sensitivity, hessian or orthogonality
  * (bit_loss.c). Reports. */

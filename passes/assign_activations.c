@@ -118,10 +118,7 @@ static bool error_at(search *s, az_error_meter *meter, uint32_t group, unsigned 
 {
 	az_pass_ctx *pass = s->pass;
 	az_assignment trial = {.arena = &pass->scratch};
-	az_bit_layers layers;
-	az_bit_layers_of(pass->module, &pass->scratch, &layers);
-	for (uint32_t i = 0; i < layers.count; i++)
-		az_assign(&trial, layers.op[i]->results[0]->name, AZ_BITS_MOST);
+	az_assign_all(&trial, pass->module, AZ_BITS_MOST);
 	for (uint32_t i = 0; i < s->acts.count; i++)
 		s->acts.group[i].bits = i == group ? (uint8_t)bits : s->acts.group[i].most;
 	az_acts_assign(&s->acts, &trial);

@@ -114,6 +114,10 @@ narrow() {
 	"$ADZE" opt "$1" "${data[@]}" -o "$3" --passes="$road,rescale-widths{ratio=$2,multiple=8,importance=activation}" 2>"$work/said"
 }
 
+wider_than() { # wider_than RATIO: steps of channels up to all of them
+	awk -v r="$1" 'BEGIN { for (i = 1; i <= 64 && r + i / 64 < 1; i++) print r + i / 64; print "1.0" }'
+}
+
 # pack_budgets flash|ram PERCENT...: used_well, which the test defines, for networks of the data pack; of so few samples
 # fit keeps none apart, and what it makes can be made again
 pack_budgets() {

@@ -61,7 +61,7 @@ used_well() {
 			fail "$what: $size of $budget bytes, and $raised with one bit more for $(sed -n ${at}p "$work/bits")"
 	done
 	if ! grep -qv ' 8$' "$work/bits" && [ "$ratio" != 1.0 ]; then
-		for wider in $(awk -v r="$ratio" 'BEGIN { for (i = 1; i <= 64 && r + i / 64 < 1; i++) print r + i / 64; print "1.0" }'); do
+		for wider in $(wider_than "$ratio"); do
 			raised=$(make "$model" "$wider" "$work/bits" "$compact")
 			[ "$raised" = "$size" ] || break
 		done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# adze fit under budgets of memory and of work: the arena of what it writes is within it, activations of few bits lie packed,
+# adze fit under budgets of memory and of work: the arena of what it writes is within it and uses it well, activations of few bits lie packed,
 # code gives what the interpreter gives, an interrupted search goes on, and too small a budget is refused.
 . tests/e2e/lib.sh
 model=$example/digits.onnx
@@ -31,6 +31,7 @@ for case in "sensitivity 60" "uniform 70"; do
 		--journal="$work/$policy.journal"
 	same "$policy again" "$work/again.adz" "$out.adz"
 done
+
 # raised_arena MODEL: with the activations of $work/acts
 raised_arena() {
 	{
@@ -78,7 +79,7 @@ used_well() {
 			fail "$what: $arena of $budget bytes, and $raised with one bit more for $(sed -n ${at}p "$work/chosen")"
 	done
 	if [ ! -s "$work/chosen" ] && [ "$ratio" != 1.0 ]; then
-		for wider in $(awk -v r="$ratio" 'BEGIN { for (i = 1; i <= 64 && r + i / 64 < 1; i++) print r + i / 64; print "1.0" }'); do
+		for wider in $(wider_than "$ratio"); do
 			narrow "$model" "$wider" "$from"
 			raised=$(raised_arena "$from")
 			[ "$raised" = "$arena" ] || break
