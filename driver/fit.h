@@ -100,6 +100,21 @@ az_module *az_fit_rescaled(az_fit *fit, double ratio);
 /* Is a better than b, both measured? */
 bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point *b);
 
+/* driver/fit_ratio.c */
+#define AZ_FIT_SMALLEST 0.05                        /* ratio below which nothing is tried */
+#define AZ_FIT_USED     0.97                        /* of a budget of bytes: that is close enough */
+uint64_t az_fit_flash_bytes(const az_fit_point *p); /* .text and .rodata */
+/* Within every budget; without `flash`, that of flash does not count. */
+bool az_fit_within(const az_fit *fit, const az_fit_point *p, bool flash);
+unsigned az_fit_most(const az_fit *fit); /* bits of weights: --most */
+/* Do two ratios give every group as many channels? */
+bool az_fit_same_widths(const az_fit *fit, double a, double b);
+/* The largest ratio up to `most` whose object with so many bits everywhere meets the budgets; 0: none. Within 3 % of
+ * the budget of flash, or such that one channel more anywhere would not fit. *smallest: becomes the least size that was
+ * found. Reports. */
+bool az_fit_largest_ratio(az_fit *fit, double most, unsigned bits, bool compact, bool flash,
+	double *out, uint64_t *smallest);
+
 /* driver/fit_search.c: tries points until the budgets are used well. Reports; *smallest is the least
  * .text + .rodata that was found when nothing fits. */
 bool az_fit_search(az_fit *fit, az_fit_point **best, uint64_t *smallest);

@@ -81,7 +81,7 @@ bool az_fit_read_budgets(az_fit *fit)
 	const az_options *o = &job->options;
 	const az_fit_point *full = &fit->full;
 	return read(job, "--flash", o->flash, "bytes of .text and .rodata",
-		       full->text_bytes + full->rodata_bytes, &fit->flash) &&
+		       az_fit_flash_bytes(full), &fit->flash) &&
 	       read(job, "--ram", o->ram, "bytes of arena", full->arena_bytes, &fit->ram) &&
 	       read(job, "--macs", o->macs, "multiply-accumulates", full->macs, &fit->macs) &&
 	       read(job, "--bitops", o->bitops, "bit operations", full->bitops, &fit->bitops);
@@ -118,7 +118,7 @@ void az_fit_explain(const az_fit *fit, uint64_t smallest)
 			"  flash: %llu bytes wanted; the smallest found takes %llu, with 8 bits "
 			"and all channels %llu\n",
 			(unsigned long long)fit->flash, (unsigned long long)smallest,
-			(unsigned long long)(full->text_bytes + full->rodata_bytes));
+			(unsigned long long)az_fit_flash_bytes(full));
 	if (fit->ram)
 		fprintf(stderr,
 			"  RAM: %llu bytes wanted; the smallest found takes %llu, with 8 bits and "

@@ -243,8 +243,8 @@ static bool measure_placed(az_fit *fit, az_module *placed, az_fit_point *point)
 	point->seconds = cost.seconds;
 	note_layers(fit, &cost, point);
 	note_arena(fit, placed, point);
-	uint64_t least = fit->least.text_bytes + fit->least.rodata_bytes;
-	if (!least || point->text_bytes + point->rodata_bytes < least)
+	uint64_t least = az_fit_flash_bytes(&fit->least);
+	if (!least || az_fit_flash_bytes(point) < least)
 		fit->least = *point;
 	return true;
 }
@@ -495,5 +495,5 @@ bool az_fit_better(const az_fit *fit, const az_fit_point *a, const az_fit_point 
 		return a->sqnr > b->sqnr;
 	if (a->compact != b->compact)
 		return b->compact;
-	return a->text_bytes + a->rodata_bytes < b->text_bytes + b->rodata_bytes;
+	return az_fit_flash_bytes(a) < az_fit_flash_bytes(b);
 }

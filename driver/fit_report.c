@@ -29,7 +29,7 @@ static json_object *point_json(const az_fit_point *p)
 	json_object *o = json_object_new_object();
 	az_json_add_real(o, "width", p->ratio);
 	az_json_add_text(o, "policy", p->policy);
-	az_json_add_count(o, "flash_bytes", p->text_bytes + p->rodata_bytes);
+	az_json_add_count(o, "flash_bytes", az_fit_flash_bytes(p));
 	/* Where no bits fit there is but the size that shows it. */
 	add_known(o, "text_bytes", !p->no_bits, p->text_bytes);
 	add_known(o, "rodata_bytes", !p->no_bits, p->rodata_bytes);
@@ -131,9 +131,8 @@ static void print_point(const az_fit_point *p, const char *name)
 		return;
 	}
 	printf("%-9s %6.3f %10llu %10llu %10llu %12llu %8.2f", name, p->ratio,
-		(unsigned long long)(p->text_bytes + p->rodata_bytes),
-		(unsigned long long)p->weight_bytes, (unsigned long long)p->arena_bytes,
-		(unsigned long long)p->macs, p->sqnr);
+		(unsigned long long)az_fit_flash_bytes(p), (unsigned long long)p->weight_bytes,
+		(unsigned long long)p->arena_bytes, (unsigned long long)p->macs, p->sqnr);
 	if (!isnan(p->top1))
 		printf(" %7.2f", p->top1);
 	if (!isnan(p->mean_squared))
@@ -150,7 +149,7 @@ static bool is_beaten(const az_fit *fit, const az_fit_point *p)
 {
 	for (uint32_t i = 0; i < fit->points.count; i++) {
 		const az_fit_point *q = &fit->points.v[i];
-		uint64_t a = q->text_bytes + q->rodata_bytes, b = p->text_bytes + p->rodata_bytes;
+		uint64_t a = az_fit_flash_bytes(q), b = az_fit_flash_bytes(p);
 		if (q != p && a <= b && az_fit_better(fit, q, p))
 			return true;
 	}

@@ -13,106 +13,12 @@
 #include <string.h>
 
 #include "driver/fit.h"
-#include "passes/rescale.h"
 
-#define PROBES_MOST  12
-#define SMALLEST     0.05 /* ratio below which nothing is tried */
 #define SAME         0.02 /* ratios nearer than that are one */
-#define USED         0.97 /* of a budget of bytes: that is close enough */
-#define AIM          0.985
 #define RETRIES      3
 #define WORSE        1    /* dB below the best; nearer ones say nothing of what comes */
 #define HOPELESS     6    /* dB below the best */
 #define NEVER_SLOWER 1.02 /* of the time with 8 bits; clocks are not steadier */
-
-static uint64_t size_of(const az_fit_point *p)
-{
-	return p->text_bytes + p->rodata_bytes;
-}
-
-static bool within(const az_fit *fit, const az_fit_point *p, bool flash)
-{
-	return (!flash || !fit->flash || size_of(p) <= fit->flash) &&
-	       (!fit->ram || p->arena_bytes <= fit->ram) && (!fit->macs || p->macs <= fit->macs) &&
-	       (!fit->bitops || p->bitops <= fit->bitops);
-}
-
-static unsigned most_bits(const az_fit *fit)
-{
-	const az_options *o = &fit->job->options;
-	return o->most.set ? (unsigned)o->most.v : AZ_BITS_MOST;
-}
-
-/* Do two ratios give every group as many channels? */
-static bool same_widths(const az_fit *fit, double a, double b)
-{
-	int64_t multiple = az_fit_multiple(fit);
-	for (uint32_t i = 0; i < fit->channels.group_count; i++) {
-		const az_channel_group *group = &fit->channels.groups[i];
-		if (az_rescaled_width(group, a, multiple) != az_rescaled_width(group, b, multiple))
-			return false;
-	}
-	return true;
-}
-
-/* A search for the largest ratio that fits: `lo` does (0: none is known), `hi` does not. */
-typedef struct bracket {
-	double lo, hi;
-	uint64_t lo_size, hi_size; /* without lo: what does not shrink with the width */
-} bracket;
-
-/* Sizes grow with the square of the ratio: where the budget is nearly used, by that. */
-static double guess(const az_fit *fit, const bracket *b, bool flash)
-{
-	double lo = fmax(b->lo, SMALLEST), least = lo + (b->hi - lo) / 8;
-	double grown = (double)b->hi_size - (double)b->lo_size;
-	double square = (AIM * (double)fit->flash - (double)b->lo_size) / grown;
-	if (!flash || !fit->flash || b->hi_size <= fit->flash || !(grown > 0))
-		return (lo + b->hi) / 2;
-	double r = sqrt(fmax(b->lo * b->lo + square * (b->hi * b->hi - b->lo * b->lo), 0));
-	return fmin(fmax(r, least), b->hi - (b->hi - lo) / 8);
-}
-
-static bool near_enough(const az_fit *fit, const bracket *b, bool flash)
-{
-	if (b->lo > 0 && flash && fit->flash && (double)b->lo_size >= USED * (double)fit->flash)
-		return true;
-	return b->lo > 0 ? same_widths(fit, b->lo, b->hi * (1 - 1e-9))
-			 : same_widths(fit, SMALLEST, b->hi * (1 - 1e-9));
-}
-
-/* The largest ratio up to `most` whose object with so many bits everywhere meets the budgets; 0: none. Within 3 %
- * of the budget of flash, or such that one channel more anywhere would not fit. */
-static bool largest_ratio(az_fit *fit, double most, unsigned bits, bool compact, bool flash,
-	double *out, uint64_t *smallest)
-{
-	az_fit_point p;
-	bracket b = {0, most, 0, 0};
-	for (int i = 0; i < PROBES_MOST && !(i && near_enough(fit, &b, flash)); i++) {
-		double at = i ? guess(fit, &b, flash) : most;
-		/* Between two ratios that were tried there may be no other width. */
-		if (i && same_widths(fit, at, b.hi))
-			at = b.lo > 0 ? (b.lo + b.hi) / 2 : SMALLEST;
-		if (!az_fit_probe(fit, at, bits, compact, &p))
-			return false;
-		*smallest = AZ_MIN(*smallest, size_of(&p));
-		if (within(fit, &p, flash)) {
-			b.lo = at;
-			b.lo_size = size_of(&p);
-			if (at == most)
-				break;
-		} else {
-			b.hi = at;
-			b.hi_size = size_of(&p);
-			if (b.lo == 0)
-				b.lo_size = b.hi_size - AZ_MIN(b.hi_size, p.weight_bytes);
-		}
-		if (b.lo == 0 && at <= SMALLEST)
-			break;
-	}
-	*out = b.lo;
-	return true;
-}
 
 /* --- Trying points -------------------------------------------------------------------------------- */
 
@@ -121,7 +27,7 @@ static void print_tried(const az_fit *fit, const az_fit_point *p)
 	if (!fit->job->ctx->progress)
 		return;
 	fprintf(stderr, "\r\033[Kwidth %.3f%s: %llu bytes", p->ratio, p->compact ? ", compact" : "",
-		(unsigned long long)size_of(p));
+		(unsigned long long)az_fit_flash_bytes(p));
 	if (p->no_bits)
 		fprintf(stderr, " with the fewest bits, too many");
 	else
@@ -148,8 +54,8 @@ static bool make_point(az_fit *fit, az_fit_point *point, uint64_t flash, uint64_
 		return point->no_bits;
 	}
 	bool ok = az_fit_measure(fit, module, point);
-	if (ok && fit->flash && size_of(point) > fit->flash)
-		*over = size_of(point) - fit->flash;
+	if (ok && fit->flash && az_fit_flash_bytes(point) > fit->flash)
+		*over = az_fit_flash_bytes(point) - fit->flash;
 	ok = ok && az_fit_evaluate(fit, module, point);
 	az_module_free(module);
 	return ok;
@@ -174,7 +80,7 @@ static bool try_point(az_fit *fit, az_fit_point *point)
 		az_fit_journal_add(fit, point);
 		print_tried(fit, point);
 	}
-	point->fits = within(fit, point, true) && !point->slower && !point->no_bits;
+	point->fits = az_fit_within(fit, point, true) && !point->slower && !point->no_bits;
 	az_vec_push(&fit->job->arena, &fit->points, *point);
 	return true;
 }
@@ -241,20 +147,20 @@ static bool try_uniform(az_fit *fit, double ratio, unsigned bits, bool compact)
 
 static bool search_uniform(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
-	unsigned least = az_fit_fewest(fit), widest = most_bits(fit);
+	unsigned least = az_fit_fewest(fit), widest = az_fit_most(fit);
 	/* Fewer bits than fit at full width could only lose. */
 	for (unsigned b = widest; b > least; b--) {
 		az_fit_point p;
 		if (!az_fit_probe(fit, most, b, compact, &p))
 			return false;
-		if (within(fit, &p, true))
+		if (az_fit_within(fit, &p, true))
 			least = b;
 	}
 	walk w = {0};
 	expect(fit, widest - least + 1, compact);
 	for (unsigned b = least; b <= widest && !w.over; b++, step(fit)) {
 		double ratio;
-		if (!largest_ratio(fit, most, b, compact, true, &ratio, smallest))
+		if (!az_fit_largest_ratio(fit, most, b, compact, true, &ratio, smallest))
 			return false;
 		if (ratio <= 0)
 			break; /* more bits take more */
@@ -271,7 +177,7 @@ static bool search_uniform(az_fit *fit, double most, bool compact, uint64_t *sma
 static void add_ratio(double *ratio, uint32_t *count, double r)
 {
 	uint32_t at = *count;
-	if (r <= SMALLEST || at == RATIOS_MOST)
+	if (r <= AZ_FIT_SMALLEST || at == RATIOS_MOST)
 		return;
 	while (at > 0 && ratio[at - 1] < r)
 		at--;
@@ -287,7 +193,7 @@ static void add_ratio(double *ratio, uint32_t *count, double r)
 static uint32_t aligned_ratios(const az_fit *fit, const az_fit_point *full, double *ratio)
 {
 	static const unsigned widths[] = {8, 6, 5, 4, 3, 2};
-	uint64_t weights = full->weight_bytes, rest = size_of(full) - weights;
+	uint64_t weights = full->weight_bytes, rest = az_fit_flash_bytes(full) - weights;
 	uint32_t count = 0;
 	add_ratio(ratio, &count, full->ratio);
 	for (size_t i = 0; i < AZ_COUNT(widths); i++) {
@@ -312,12 +218,12 @@ static bool probe_fewest(az_fit *fit, double ratio, bool compact, az_fit_point *
 	unsigned fewest = az_fit_fewest(fit), short_code = az_bits_short_code(fewest);
 	if (!az_fit_probe(fit, ratio, fewest, compact, p))
 		return false;
-	*fits = within(fit, p, true);
-	if (*fits || short_code == fewest || short_code > most_bits(fit))
+	*fits = az_fit_within(fit, p, true);
+	if (*fits || short_code == fewest || short_code > az_fit_most(fit))
 		return true;
 	if (!az_fit_probe(fit, ratio, short_code, compact, p))
 		return false;
-	*fits = within(fit, p, true);
+	*fits = az_fit_within(fit, p, true);
 	return true;
 }
 
@@ -326,7 +232,7 @@ static void add_too_large(az_fit *fit, double ratio, bool compact, const az_fit_
 {
 	az_fit_point p = az_fit_new_point(fit, ratio, compact);
 	p.no_bits = true;
-	p.text_bytes = size_of(fewest);
+	p.text_bytes = az_fit_flash_bytes(fewest);
 	az_vec_push(&fit->job->arena, &fit->points, p);
 }
 
@@ -347,10 +253,10 @@ static bool try_width(az_fit *fit, double ratio, bool compact)
 static bool most_for_all(az_fit *fit, const az_fit_point *point, unsigned mean, unsigned *out)
 {
 	az_fit_point p;
-	for (*out = AZ_MIN(mean + 3, most_bits(fit)); *out >= mean && *out; --*out) {
+	for (*out = AZ_MIN(mean + 3, az_fit_most(fit)); *out >= mean && *out; --*out) {
 		if (!az_fit_probe(fit, point->ratio, *out, point->compact, &p))
 			return false;
-		if (within(fit, &p, true))
+		if (az_fit_within(fit, &p, true))
 			return true;
 	}
 	*out = 0;
@@ -390,12 +296,12 @@ static bool try_even(az_fit *fit, uint32_t of)
 static bool has_room_for_channels(const az_fit *fit, const az_fit_point *p)
 {
 	for (uint32_t i = 0; fit->flash && i < p->bits.list.count; i++) {
-		if (p->bits.list.v[i].bits < most_bits(fit))
+		if (p->bits.list.v[i].bits < az_fit_most(fit))
 			return false;
 	}
 	return !p->bits.acts.count &&
-	       (!fit->flash || (double)size_of(p) < USED * (double)fit->flash) &&
-	       (!fit->ram || (double)p->arena_bytes < USED * (double)fit->ram);
+	       (!fit->flash || (double)az_fit_flash_bytes(p) < AZ_FIT_USED * (double)fit->flash) &&
+	       (!fit->ram || (double)p->arena_bytes < AZ_FIT_USED * (double)fit->ram);
 }
 
 /* Where nothing can get more bits, what is left of the budget goes into channels. */
@@ -409,10 +315,10 @@ static bool try_wider(az_fit *fit, double most, bool compact, uint64_t *smallest
 		return true;
 	double ratio = p->ratio;
 	fit->wide_acts = true;
-	bool ok = largest_ratio(fit, most, most_bits(fit), compact, true, &r, smallest);
+	bool ok = az_fit_largest_ratio(fit, most, az_fit_most(fit), compact, true, &r, smallest);
 	fit->wide_acts = false;
-	return ok && (r <= ratio || same_widths(fit, r, ratio) ||
-			     try_uniform(fit, r, most_bits(fit), compact));
+	return ok && (r <= ratio || az_fit_same_widths(fit, r, ratio) ||
+			     try_uniform(fit, r, az_fit_most(fit), compact));
 }
 
 /* The largest ratio at which few bits meet the budgets; 0: none. What is too large is kept for the table. */
@@ -426,14 +332,14 @@ static bool widest_for_fewest(az_fit *fit, double most, bool compact, double *ou
 	*out = most;
 	if (!probe_fewest(fit, most, compact, &p, &fits))
 		return false;
-	*smallest = AZ_MIN(*smallest, size_of(&p));
+	*smallest = AZ_MIN(*smallest, az_fit_flash_bytes(&p));
 	if (fits)
 		return true;
 	add_too_large(fit, most, compact, &p);
-	if (!largest_ratio(fit, most, fewest, compact, true, out, smallest))
+	if (!az_fit_largest_ratio(fit, most, fewest, compact, true, out, smallest))
 		return false;
-	if (short_code > fewest && short_code <= most_bits(fit) &&
-		!largest_ratio(fit, most, short_code, compact, true, &r, smallest))
+	if (short_code > fewest && short_code <= az_fit_most(fit) &&
+		!az_fit_largest_ratio(fit, most, short_code, compact, true, &r, smallest))
 		return false;
 	*out = fmax(*out, r);
 	return true;
@@ -452,7 +358,7 @@ static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smal
 	expect(fit, count, compact);
 	for (uint32_t i = 0; i < count && !w.over; i++, step(fit)) {
 		double at = i ? ratio[i] : widest;
-		if (at > widest || (i && same_widths(fit, at, last)))
+		if (at > widest || (i && az_fit_same_widths(fit, at, last)))
 			continue;
 		uint32_t index = fit->points.count;
 		if (!try_width(fit, at, compact))
@@ -491,9 +397,9 @@ static bool search_both(az_fit *fit, double most, uint64_t *smallest)
 		return try_width(fit, as.ratio, false) && try_wider(fit, most, false, smallest);
 	unsigned bits = as.bits.list.v[0].bits;
 	double r;
-	if (!largest_ratio(fit, most, bits, false, true, &r, smallest))
+	if (!az_fit_largest_ratio(fit, most, bits, false, true, &r, smallest))
 		return false;
-	bool narrower = r <= 0 || (r < as.ratio && !same_widths(fit, r, as.ratio));
+	bool narrower = r <= 0 || (r < as.ratio && !az_fit_same_widths(fit, r, as.ratio));
 	return narrower || try_uniform(fit, r, bits, false);
 }
 
@@ -501,16 +407,16 @@ static bool search(az_fit *fit, uint64_t *smallest)
 {
 	fit->widest = 1;
 	fit->begun = az_seconds_now();
-	if (within(fit, &fit->full, true) && most_bits(fit) == AZ_BITS_MOST &&
+	if (az_fit_within(fit, &fit->full, true) && az_fit_most(fit) == AZ_BITS_MOST &&
 		!fit->job->options.size) {
 		/* A search has nothing to gain. */
 		az_vec_push(&fit->job->arena, &fit->points, fit->full);
 		fit->points.v[0].fits = true;
 		return true;
 	}
-	if (!within(fit, &fit->full, false) &&
-		!largest_ratio(fit, 1, fit->bitops ? az_fit_fewest(fit) : most_bits(fit), false,
-			false, &fit->widest, smallest))
+	if (!az_fit_within(fit, &fit->full, false) &&
+		!az_fit_largest_ratio(fit, 1, fit->bitops ? az_fit_fewest(fit) : az_fit_most(fit),
+			false, false, &fit->widest, smallest))
 		return false;
 	return fit->widest <= 0 || search_both(fit, fit->widest, smallest);
 }
