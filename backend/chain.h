@@ -47,6 +47,8 @@ uint32_t az_chain_views(az_chain *chain, az_view **views, uint32_t max);
 void az_chain_row(az_emitter *e, az_chain *chain, const az_place *place);
 /* Evaluates at a place and stores; `anchor` is its value there (NULL without anchor). */
 bool az_chain_finish(az_emitter *e, az_chain *chain, const az_place *place, LLVMValueRef anchor);
+/* Evaluates everywhere and fills the border; x: where the anchor's value lies, read as it is (NULL without anchor). */
+bool az_chain_walk(az_emitter *e, az_chain *chain, const az_view *x);
 /* Fills the border that the trailing pad adds. */
 bool az_chain_fill_pad(az_emitter *e, az_chain *chain);
 /* The pointer or constant behind a value of the function. */

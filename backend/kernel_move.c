@@ -3,10 +3,11 @@
  * Kernel move: operations that only move elements: transpose, slice, expand, tile, concat, split, pad, reshape.
  * Without anything behind them they are copies between two views, of bytes, in vectors where both run along
  * their last dimension; with element-wise operations behind them (transpose, slice, expand, pad by a
- * constant) the source view is read as an operand of the chain. */
+ * constant) the source view is read as an operand of the chain. Packed elements are moved as bytes. */
 #include "backend/chain.h"
 #include "backend/expr.h"
 #include "backend/kernels.h"
+#include "backend/move_bytes.h"
 
 /* The operations whose result is one view of the operand. */
 static bool one_view(const az_op *op, az_view *view, LLVMValueRef base)
@@ -63,43 +64,17 @@ bool az_move_match(const az_target *target, const az_func *func, az_value *const
 	(void)target;
 	(void)args;
 	tile->count = 0;
+	if (az_has_packed(func)) {
+		az_module *bytes = az_move_bytes(func);
+		az_module_free(bytes);
+		return bytes != NULL;
+	}
 	if (!func->first || !is_move(func->first->code) ||
 		!az_chain_is(func, &chain, func->first->code))
 		return false;
 	if (chain.op_count == 0 && !chain.pad)
 		return true;
 	return one_view(chain.anchor, &view, NULL);
-}
-
-/* --- With operations behind --------------------------------------------------------------------------------- */
-
-typedef struct viewed {
-	az_chain chain;
-	az_view x;
-} viewed;
-
-static bool row(az_emitter *e, void *data, const az_place *place)
-{
-	viewed *v = data;
-	az_chain_row(e, &v->chain, place);
-	return true;
-}
-
-static bool body(az_emitter *e, void *data, const az_place *place)
-{
-	viewed *v = data;
-	return az_chain_finish(e, &v->chain, place, az_view_load(e, &v->x, place));
-}
-
-static bool emit_viewed(az_emitter *e, viewed *v)
-{
-	const az_type *shape = v->chain.shape;
-	int64_t zero[AZ_ITER_RANK] = {0}, size[AZ_ITER_RANK] = {1};
-	for (uint32_t d = 0; d < shape->rank; d++)
-		size[d] = shape->dim[d];
-	uint32_t lanes = az_chain_lanes(e, &v->chain);
-	return az_iterate(e, AZ_MAX(shape->rank, 1u), zero, size, lanes, row, body, v) &&
-	       az_chain_fill_pad(e, &v->chain);
 }
 
 /* --- Copies --------------------------------------------------------------------------------------------- */
@@ -272,15 +247,33 @@ static bool emit_pad(az_emitter *e, const az_op *op, const LLVMValueRef *params)
 	return pad_dims(e, &p, 0, p, false);
 }
 
+static bool emit_bytes(az_emitter *e, const az_func *func, const LLVMValueRef *params)
+{
+	az_module *bytes = az_move_bytes(func);
+	if (!bytes)
+		return az_error(e->ctx, func->loc, "move: \"%s\" moves no whole bytes", func->name);
+	AZ_GUARD(e->ctx, {
+		az_module_free(bytes);
+		return false;
+	});
+	bool ok = az_move_emit(e, az_module_main(bytes), NULL, params);
+	AZ_UNGUARD(e->ctx);
+	az_module_free(bytes);
+	return ok;
+}
+
 bool az_move_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	const LLVMValueRef *params)
 {
-	viewed v = {.x = {.base = NULL}};
+	az_chain chain;
+	az_view x;
 	(void)tile;
+	if (az_has_packed(func))
+		return emit_bytes(e, func, params);
 	if (!func->first || !is_move(func->first->code) ||
-		!az_chain_is(func, &v.chain, func->first->code))
+		!az_chain_is(func, &chain, func->first->code))
 		return az_error(e->ctx, func->loc, "move: \"%s\" moves nothing", func->name);
-	const az_op *op = v.chain.anchor;
+	const az_op *op = chain.anchor;
 	switch (op->code) {
 	case AZ_OP_concat:
 		return emit_concat(e, op, params);
@@ -293,20 +286,20 @@ bool az_move_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	default:
 		break;
 	}
-	one_view(op, &v.x, operand_base(e, op, 0, params));
-	if (v.chain.op_count) {
-		az_chain_bind(e, &v.chain, params);
-		return emit_viewed(e, &v);
+	one_view(op, &x, operand_base(e, op, 0, params));
+	if (chain.op_count) {
+		az_chain_bind(e, &chain, params);
+		return az_chain_walk(e, &chain, &x);
 	}
-	if (v.chain.pad) {
-		az_chain_bind(e, &v.chain, params);
-		const az_type *inner = v.chain.shape;
-		for (uint32_t i = 0; i < v.chain.result_count; i++) {
-			if (!az_copy(e, v.x, v.chain.result[i], inner->rank, inner->dim))
+	if (chain.pad) {
+		az_chain_bind(e, &chain, params);
+		const az_type *inner = chain.shape;
+		for (uint32_t i = 0; i < chain.result_count; i++) {
+			if (!az_copy(e, x, chain.result[i], inner->rank, inner->dim))
 				return false;
 		}
-		return az_chain_fill_pad(e, &v.chain);
+		return az_chain_fill_pad(e, &chain);
 	}
 	const az_type *y = op->results[0]->type;
-	return az_copy(e, v.x, result_view(op, 0, params), y->rank, y->dim);
+	return az_copy(e, x, result_view(op, 0, params), y->rank, y->dim);
 }

@@ -11,6 +11,7 @@
 #include "backend/epilogue.h"
 #include "backend/expr.h"
 #include "backend/rows.h"
+#include "ir/moves.h"
 
 #define GROUP_OPS_MAX    24
 #define GROUP_PARAMS_MAX AZ_EPILOGUE_PARAMS
@@ -162,11 +163,13 @@ static bool is_dequantize(const az_group *group)
 }
 
 /* Of two groups that stay two, does `a` go on, with the result of b as an operand? The one without an anchor,
- * for it is smaller; of two anchored ones the later. */
+ * for it is smaller; of two anchored ones the one that computes, or the later. */
 static bool goes_on(const az_group *a, const az_group *b, const az_map *order)
 {
 	if (!a->anchor || !b->anchor)
 		return !a->anchor;
+	if (az_op_only_moves(a->anchor) != az_op_only_moves(b->anchor))
+		return az_op_only_moves(b->anchor);
 	return (uintptr_t)az_map_get(order, a->anchor) > (uintptr_t)az_map_get(order, b->anchor);
 }
 

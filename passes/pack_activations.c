@@ -11,17 +11,23 @@
  * and its readers unpack a few rows at a time. So it is made by a quantizer (or by thresholds, a table, pooling by
  * maximum) and read by convolutions, pools without a border above and below, and element by element, it
  * has four dimensions, and its rows are whole bytes. What one element-wise operation alone reads stays in
- * registers, and all else as it is.
+ * registers, and all else as it is. Slices, splits, concatenations and borders of packed values that move whole
+ * bytes move them packed:
  *
- * Requires: stage folded, behind widen-activations. Guarantees: results are the same numbers. Terminates: one
- * walk. */
+ *   %s = slice %q, ... : u8[..]                         ->    %t = slice %p, ... : u4[..]
+ *                                                             %s = cast %t : u8[..]
+ *
+ * Requires: stage folded, behind widen-activations. Guarantees: results are the same numbers. Terminates: values
+ * only leave the set of those to be packed, until none does; then one walk. */
+#include "ir/moves.h"
 #include "passes/rewrite.h"
 
 typedef struct packer {
 	az_pass_ctx *pass;
 	az_func *main;
-	az_map narrow; /* az_value -> az_elem * that holds its numbers */
-	az_map order;  /* az_op -> its place, from 1 */
+	az_elem *narrow; /* by value: the narrowest type that holds its numbers */
+	bool *packed;    /* by value: is it to be? */
+	az_map order;    /* az_op -> its place, from 1 */
 } packer;
 
 /* --- How many bits ---------------------------------------------------------------------------- */
@@ -56,12 +62,26 @@ static bool sees_numbers(const az_attrs_max_pool *a)
 	return !a->ceil;
 }
 
+static az_elem narrow_of(const packer *p, const az_value *value)
+{
+	return value->kind == AZ_VALUE_RESULT ? p->narrow[value->id] : value->type->elem;
+}
+
+/* What all operands are, and the constant besides; bytes where they differ. */
+static az_elem moved(const packer *p, const az_op *op)
+{
+	az_elem stored = op->results[0]->type->elem, elem = narrow_of(p, op->args[0].value);
+	for (uint32_t i = 1; i < op->arg_count; i++)
+		if (!az_elem_equal(narrow_of(p, op->args[i].value), elem))
+			return stored;
+	return az_moves_whole_bytes(op, elem) ? elem : stored;
+}
+
 /* The narrowest type that holds what the operation makes, known of its operands already. */
 static az_elem made(const packer *p, const az_op *op)
 {
 	az_elem stored = op->results[0]->type->elem;
-	const az_elem *known;
-	if (!az_elem_is_integer(stored) || stored.bits != 8 || op->result_count != 1)
+	if (!az_elem_is_integer(stored) || stored.bits != 8)
 		return stored;
 	switch (op->code) {
 	case AZ_OP_quantize:
@@ -76,10 +96,9 @@ static az_elem made(const packer *p, const az_op *op)
 	case AZ_OP_lookup:
 		return of_table(stored, az_value_const(op->args[1].value));
 	case AZ_OP_max_pool:
-		known = az_map_get(&p->narrow, op->args[0].value);
-		return known && sees_numbers(&op->attr.max_pool) ? *known : stored;
+		return sees_numbers(&op->attr.max_pool) ? narrow_of(p, op->args[0].value) : stored;
 	default:
-		return stored;
+		return az_op_only_moves(op) ? moved(p, op) : stored;
 	}
 }
 
@@ -108,16 +127,9 @@ static bool reads_rows(const az_use *use)
 	}
 }
 
-static bool may_be_packed(const az_value *value, az_elem elem)
+static bool whole_rows(const az_type *t, az_elem elem)
 {
-	const az_type *t = value->type;
-	if (elem.bits >= 8 || t->rank != 4 || !value->uses ||
-		t->dim[2] * t->dim[3] * elem.bits % 8 != 0)
-		return false;
-	for (const az_use *use = value->uses; use; use = use->next)
-		if (!reads_rows(use))
-			return false;
-	return true;
+	return elem.bits < 8 && t->rank == 4 && t->dim[2] * t->dim[3] * elem.bits % 8 == 0;
 }
 
 /* --- What lies in memory ---------------------------------------------------------------------- */
@@ -150,18 +162,26 @@ static uintptr_t place(const packer *p, const az_op *op)
 	return op ? (uintptr_t)az_map_get(&p->order, op) : 0;
 }
 
-/* Is the value only handed on in registers to the element-wise operation that reads it? Not where another operand
- * of that comes from a later convolution or the like, which then goes on. */
+/* Of two operands of an element-wise operation, is it `a` whose kernel goes on with it, not b's? */
+static bool goes_on(const packer *p, const az_op *a, const az_op *b)
+{
+	if (a && b && az_op_only_moves(a) != az_op_only_moves(b))
+		return az_op_only_moves(b);
+	return place(p, a) >= place(p, b);
+}
+
+/* Is the value only handed on in registers to the element-wise operation that reads it? Not where the kernel of
+ * another operand goes on. */
 static bool stays_in_registers(const packer *p, const az_value *value)
 {
-	uintptr_t own = place(p, anchor_of(value));
+	const az_op *own = anchor_of(value);
 	const az_op *user = az_only_user(value);
 	if (!user || is_anchor(user))
 		return false;
 	for (; user && !is_anchor(user); user = az_only_user(value)) {
 		for (uint32_t i = 0; i < user->arg_count; i++) {
 			const az_value *other = user->args[i].value;
-			if (other && other != value && place(p, anchor_of(other)) > own)
+			if (other && other != value && !goes_on(p, own, anchor_of(other)))
 				return false;
 		}
 		value = user->results[0];
@@ -169,55 +189,141 @@ static bool stays_in_registers(const packer *p, const az_value *value)
 	return true;
 }
 
+/* --- Which are packed ------------------------------------------------------------------------- */
+
+static bool all_packed(const packer *p, const az_op *move)
+{
+	for (uint32_t i = 0; i < move->arg_count; i++)
+		if (!p->packed[move->args[i].value->id])
+			return false;
+	for (uint32_t i = 0; i < move->result_count; i++)
+		if (!p->packed[move->results[i]->id])
+			return false;
+	return true;
+}
+
+/* Could it be packed, if all around it that could be were? */
+static bool is_candidate(const packer *p, const az_value *value)
+{
+	const az_op *maker = az_value_op(value);
+	return whole_rows(value->type, p->narrow[value->id]) &&
+	       (az_op_only_moves(maker) || (value->uses && !stays_in_registers(p, value)));
+}
+
+/* Is it, now that others left? */
+static bool stays_packed(const packer *p, const az_value *value)
+{
+	const az_op *maker = az_value_op(value);
+	if (az_op_only_moves(maker) && !all_packed(p, maker))
+		return false;
+	for (const az_use *use = value->uses; use; use = use->next)
+		if (!reads_rows(use) &&
+			!(use->user && az_op_only_moves(use->user) && all_packed(p, use->user)))
+			return false;
+	return true;
+}
+
+static bool leave(packer *p)
+{
+	bool left = false;
+	for (const az_op *op = p->main->first; op; op = op->next)
+		for (uint32_t i = 0; i < op->result_count; i++) {
+			const az_value *value = op->results[i];
+			if (!p->packed[value->id] || stays_packed(p, value))
+				continue;
+			p->packed[value->id] = false;
+			left = true;
+		}
+	return left;
+}
+
+static void choose(packer *p)
+{
+	az_arena *arena = &p->pass->scratch;
+	uintptr_t count = 0;
+	p->narrow = az_new_array(arena, az_elem, p->main->value_count + 1u);
+	p->packed = az_new_array(arena, bool, p->main->value_count + 1u);
+	for (const az_op *op = p->main->first; op; op = op->next) {
+		az_map_put(arena, &p->order, op, (void *)++count);
+		for (uint32_t i = 0; i < op->result_count; i++)
+			p->narrow[op->results[i]->id] = made(p, op);
+	}
+	for (const az_op *op = p->main->first; op; op = op->next)
+		for (uint32_t i = 0; i < op->result_count; i++)
+			p->packed[op->results[i]->id] = is_candidate(p, op->results[i]);
+	while (leave(p))
+		continue;
+}
+
 /* --- Doing it --------------------------------------------------------------------------------- */
 
-/* Readers read `*bytes` then. */
-static bool pack(az_value *value, az_op *op, az_elem elem, az_value **bytes)
+static void tell(az_value *value, const az_value *from)
 {
+	value->quant = from->quant;
+	value->range = from->range;
+}
+
+/* A cast behind the value, and one back for what reads it. */
+static bool pack(az_value *value, az_elem elem)
+{
+	az_op *op = az_value_op(value);
 	az_builder at = {op->func, op->next, op->loc};
 	az_value *packed = az_build(&at, AZ_OP_cast, 1, &value, NULL, elem);
-	*bytes = packed ? az_build(&at, AZ_OP_cast, 1, &packed, NULL, value->type->elem) : NULL;
-	if (!*bytes)
+	az_value *bytes =
+		packed ? az_build(&at, AZ_OP_cast, 1, &packed, NULL, value->type->elem) : NULL;
+	if (!bytes)
 		return false;
-	packed->quant = (*bytes)->quant = value->quant;
-	packed->range = (*bytes)->range = value->range;
+	tell(packed, value);
+	tell(bytes, value);
 	const az_op *self = az_value_op(packed);
 	az_use *next;
 	for (az_use *use = value->uses; use; use = next) {
 		next = use->next;
 		if (use->user != self)
-			az_op_set_arg(use->user, use->index, *bytes);
+			az_op_set_arg(use->user, use->index, bytes);
 	}
 	return true;
 }
 
-static void note(packer *p, const az_value *value, az_elem elem)
+/* The operation on what its operands were unpacked from, and a cast back for what reads its results. */
+static bool move_packed(packer *p, az_op *op)
 {
-	az_arena *arena = &p->pass->scratch;
-	az_map_put(arena, &p->narrow, value, az_arena_dup(arena, &elem, sizeof elem));
+	az_builder at = {op->func, op, op->loc};
+	uint32_t count = op->arg_count;
+	az_value **args = az_new_array(&p->pass->scratch, az_value *, count);
+	for (uint32_t i = 0; i < count; i++)
+		args[i] = az_value_op(op->args[i].value)->args[0].value;
+	az_op *move = az_op_new(&at, op->code, count, args, &op->attr, AZ_ELEM_NONE);
+	if (!move)
+		return false;
+	for (uint32_t i = 0; i < op->result_count; i++) {
+		az_value *value = op->results[i], *packed = move->results[i];
+		az_value *bytes = az_build(&at, AZ_OP_cast, 1, &packed, NULL, value->type->elem);
+		if (!bytes)
+			return false;
+		tell(packed, value);
+		az_replace_value(value, bytes);
+	}
+	az_op_erase(op);
+	return true;
 }
 
 bool az_pass_pack_activations(az_pass_ctx *pass)
 {
 	packer p = {.pass = pass, .main = az_module_main(pass->module)};
+	if (!p.main)
+		return true;
+	choose(&p);
 	az_op *next;
-	uintptr_t count = 0;
-	for (az_op *op = p.main ? p.main->first : NULL; op; op = op->next)
-		az_map_put(&pass->scratch, &p.order, op, (void *)++count);
-	for (az_op *op = p.main ? p.main->first : NULL; op; op = next) {
+	for (az_op *op = p.main->first; op; op = next) {
 		next = op->next;
-		if (op->result_count != 1)
+		az_value *value = op->results[0];
+		if (!p.packed[value->id])
 			continue;
-		az_value *value = op->results[0], *bytes;
-		az_elem elem = made(&p, op);
-		if (az_elem_equal(elem, value->type->elem))
-			continue;
-		note(&p, value, elem);
-		if (!may_be_packed(value, elem) || stays_in_registers(&p, value))
-			continue;
-		if (!pack(value, op, elem, &bytes))
+		if (!(az_op_only_moves(op) ? move_packed(&p, op)
+					   : pack(value, p.narrow[value->id])))
 			return false;
-		note(&p, bytes, elem);
 	}
+	az_sweep(pass->module); /* unpacking for moves alone */
 	return true;
 }
