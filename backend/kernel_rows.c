@@ -23,6 +23,14 @@ static az_tile inner_tile(const az_tile *tile)
 	return inner;
 }
 
+/* The operands of the other kernel: of what is made of an input, the bytes, which tell how large they may be. */
+static az_value **inner_args(const az_rows *r, az_value *const *args, az_value **room)
+{
+	for (uint32_t i = 0; i < r->func->params.count; i++)
+		room[i] = r->source && i == r->x ? r->source->results[0] : args[i];
+	return room;
+}
+
 static bool match_core(const az_target *target, const az_func *core, az_value *const *args,
 	int64_t height, az_tile *tile)
 {
@@ -44,6 +52,7 @@ bool az_rows_match(const az_target *target, const az_func *func, az_value *const
 	az_tile *tile)
 {
 	az_rows rows;
+	az_value *room[AZ_ARGS_MAX];
 	if (!az_rows_read(func, &rows))
 		return false;
 	az_rows_choose(&rows);
@@ -54,7 +63,8 @@ bool az_rows_match(const az_target *target, const az_func *func, az_value *const
 		az_module_free(core);
 		return false;
 	});
-	bool ok = match_core(target, az_module_main(core), args, rows.height, tile);
+	bool ok = match_core(target, az_module_main(core), inner_args(&rows, args, room),
+		rows.height, tile);
 	AZ_UNGUARD(func->module->ctx);
 	az_module_free(core);
 	return ok;
@@ -85,6 +95,7 @@ bool az_rows_pack(const az_target *target, const az_func *func, az_value *const 
 	const az_tile *tile, uint32_t index, az_arena *arena, const void **data, size_t *size)
 {
 	az_rows rows;
+	az_value *room[AZ_ARGS_MAX];
 	az_tile inner = inner_tile(tile);
 	const az_kernel *kernel = read_tile(func, tile, &rows);
 	*size = 0;
@@ -98,8 +109,8 @@ bool az_rows_pack(const az_target *target, const az_func *func, az_value *const 
 		az_module_free(core);
 		return false;
 	});
-	bool ok =
-		kernel->pack(target, az_module_main(core), args, &inner, index, arena, data, size);
+	bool ok = kernel->pack(target, az_module_main(core), inner_args(&rows, args, room), &inner,
+		index, arena, data, size);
 	AZ_UNGUARD(func->module->ctx);
 	az_module_free(core);
 	return ok;
@@ -142,14 +153,23 @@ static LLVMValueRef row_at(rows_code *c, LLVMValueRef base, const az_type *t, in
 	return az_at(e, base, az_add(e, at, az_mul(e, c->strip, step * row)));
 }
 
-/* One row to scratch, unpacked where it is packed. */
-static void copy_row(az_emitter *e, const az_type *t, LLVMValueRef to, LLVMValueRef from)
+/* Row `row` of x to scratch: unpacked, made of the input, or as it is. */
+static bool bring_row(rows_code *c, LLVMValueRef to, LLVMValueRef row)
 {
+	az_emitter *e = c->e;
+	const az_type *t = c->r->x_type;
 	int64_t count = t->dim[2] * t->dim[3];
+	if (c->r->source)
+		return az_rows_emit_source(e, c->r, c->params, to, c->image, row);
+	LLVMValueRef image =
+		t->dim[0] > 1 ? az_mul(e, c->image, t->dim[1] * bytes_of_row(t)) : az_index(e, 0);
+	LLVMValueRef from =
+		az_at(e, c->params[c->r->x], az_add(e, image, az_mul(e, row, bytes_of_row(t))));
 	if (t->elem.bits < 8)
 		az_unpack_bytes(e, t->elem, to, from, count);
 	else
 		az_copy_bytes(e, to, from, count, 1);
+	return true;
 }
 
 static uint8_t border_byte(const az_op *pad)
@@ -158,7 +178,7 @@ static uint8_t border_byte(const az_op *pad)
 }
 
 /* Row k of the strip's input: of x, or of the border above and below. */
-static void fill_row(rows_code *c, LLVMValueRef k)
+static bool fill_row(rows_code *c, LLVMValueRef k)
 {
 	az_emitter *e = c->e;
 	const az_rows *r = c->r;
@@ -170,38 +190,36 @@ static void fill_row(rows_code *c, LLVMValueRef k)
 		az_add(e, az_mul(e, k, bytes_of_row(r->padded)), az_index(e, left * x->dim[3])));
 	LLVMValueRef row = az_add(e, az_mul(e, c->strip, r->height * r->stride), k);
 	row = az_add(e, row, az_index(e, -top));
-	LLVMValueRef image =
-		x->dim[0] > 1 ? az_mul(e, c->image, x->dim[1] * bytes_of_row(x)) : az_index(e, 0);
-	LLVMValueRef from =
-		az_at(e, c->params[r->x], az_add(e, image, az_mul(e, row, bytes_of_row(x))));
-	if (!top && !bottom) {
-		copy_row(e, x, to, from);
-		return;
-	}
+	if (!top && !bottom)
+		return bring_row(c, to, row);
 	LLVMBasicBlockRef inside = LLVMAppendBasicBlockInContext(e->llvm, e->func, "inside"),
 			  outside = LLVMAppendBasicBlockInContext(e->llvm, e->func, "border"),
 			  done = LLVMAppendBasicBlockInContext(e->llvm, e->func, "row");
 	LLVMBuildCondBr(e->b, az_icmp(e, LLVMIntULT, row, az_index(e, x->dim[1])), inside, outside);
 	LLVMPositionBuilderAtEnd(e->b, inside);
-	copy_row(e, x, to, from);
+	if (!bring_row(c, to, row))
+		return false;
 	LLVMBuildBr(e->b, done);
 	LLVMPositionBuilderAtEnd(e->b, outside);
 	az_fill_bytes(e, to, border_byte(r->border), x->dim[2] * x->dim[3], 1);
 	LLVMBuildBr(e->b, done);
 	LLVMPositionBuilderAtEnd(e->b, done);
+	return true;
 }
 
-static void fill_strip(rows_code *c)
+static bool fill_strip(rows_code *c)
 {
 	az_loop loop;
 	az_loop_begin(c->e, &loop, az_index(c->e, 0), az_index(c->e, az_rows_span(c->r)), 1, 0,
 		NULL);
-	fill_row(c, loop.i);
+	if (!fill_row(c, loop.i))
+		return false;
 	az_loop_end(c->e, &loop, NULL);
+	return true;
 }
 
 /* The other kernel's operands and result for this strip. */
-static void bind(rows_code *c, LLVMValueRef *params)
+static bool bind(rows_code *c, LLVMValueRef *params)
 {
 	az_emitter *e = c->e;
 	const az_rows *r = c->r;
@@ -218,7 +236,8 @@ static void bind(rows_code *c, LLVMValueRef *params)
 		}
 		params[i] = c->scratch[i];
 		if (i == r->x) {
-			fill_strip(c);
+			if (!fill_strip(c))
+				return false;
 		} else {
 			az_unpack_bytes(e, t->elem, c->scratch[i],
 				row_at(c, c->params[i], t, r->height),
@@ -226,6 +245,7 @@ static void bind(rows_code *c, LLVMValueRef *params)
 		}
 	}
 	params[count] = c->result ? c->result : row_at(c, c->params[count], r->body, r->height);
+	return true;
 }
 
 /* What the strip gave, from scratch to its place. */
@@ -286,8 +306,7 @@ static bool emit_strips(rows_code *c)
 	az_loop_begin(e, &strips, az_index(e, 0), az_index(e, r->body->dim[1] / r->height), 1, 0,
 		NULL);
 	c->strip = strips.i;
-	bind(c, params);
-	if (!c->kernel->emit(e, c->core, &c->tile, params))
+	if (!bind(c, params) || !c->kernel->emit(e, c->core, &c->tile, params))
 		return false;
 	put_result(c);
 	az_loop_end(e, &strips, NULL);

@@ -3,6 +3,7 @@
  * Reading the structure (backend/rows.h) and making the function of a strip. */
 #include "backend/rows.h"
 
+#include "backend/expr.h"
 #include "backend/select.h"
 
 #define SCRATCH_WANTED 4096 /* bytes: strips are as high as these allow ... */
@@ -127,7 +128,43 @@ static bool classify_operand(az_rows *r, const az_op *op, uint32_t i)
 	return t->dim[0] == y->dim[0] && t->dim[1] == y->dim[1];
 }
 
-/* The parameter that the anchor's activations come from, through border and unpacking. */
+/* Is operand i one number, or the same for all rows? */
+static bool same_for_rows(const az_op *op, uint32_t i)
+{
+	const az_value *v = op->args[i].value;
+	if (!v)
+		return true;
+	const az_type *t = v->type;
+	if (v->kind != AZ_VALUE_PARAM || t->elem.bits % 8 != 0)
+		return false;
+	if (az_type_numel(t) == 1)
+		return true;
+	return (az_op_table[op->code].traits & AZ_TRAIT_ELTWISE) &&
+	       (t->rank < 3 || (t->dim[t->rank - 3] == 1 && (t->rank == 3 || t->dim[0] == 1)));
+}
+
+/* What makes bytes of an input, from its last operation on; the operand of the first, or NULL. */
+static const az_value *find_source(az_rows *r, const az_op *last)
+{
+	const az_op *op = last;
+	const az_value *v = last->results[0];
+	for (; op && az_expr_takes(op); op = az_value_op(v)) {
+		if (!az_type_same_shape(op->results[0]->type, last->results[0]->type))
+			return NULL;
+		for (uint32_t i = 1; i < op->arg_count; i++)
+			if (!same_for_rows(op, i))
+				return NULL;
+		v = op->args[0].value;
+	}
+	r->source = last;
+	if (op && op->code == AZ_OP_transpose) {
+		r->turn = op;
+		return op->args[0].value;
+	}
+	return az_type_same_shape(v->type, last->results[0]->type) ? v : NULL;
+}
+
+/* The parameter that the anchor's activations come from, through border and unpacking or making. */
 static bool find_x(az_rows *r)
 {
 	const az_value *v = r->anchor->args[0].value;
@@ -138,23 +175,34 @@ static bool find_x(az_rows *r)
 		v = op->args[0].value;
 		op = az_value_op(v);
 	}
-	if (az_unpacks(op))
+	r->x_type = v->type;
+	bool unpacked = az_unpacks(op);
+	if (unpacked) {
 		v = op->args[0].value;
-	else if (op || r->border)
-		return false;
-	if (v->kind != AZ_VALUE_PARAM || (r->border && !is_plain_pad(r->border)))
+		r->x_type = v->type;
+	} else if (op) {
+		v = find_source(r, op);
+	}
+	if (!v || v->kind != AZ_VALUE_PARAM || (v->type->elem.bits % 8 != 0) != unpacked ||
+		(r->border && !is_plain_pad(r->border)))
 		return false;
 	r->x = v->index;
-	r->x_type = v->type;
 	bool copied = op || r->border;
 	r->kind[v->index] = copied ? AZ_ROWS_COPIED : AZ_ROWS_SLICED;
-	return v->uses && !v->uses->next && (!op || whole_bytes(v->type)) &&
-	       (op || v->type->elem.bits == 8);
+	return v->uses && !v->uses->next && whole_bytes(r->x_type);
+}
+
+bool az_rows_makes(const az_rows *r, const az_op *op)
+{
+	for (const az_op *at = r->source; at; at = az_value_op(at->args[0].value))
+		if (at == op)
+			return true;
+	return false;
 }
 
 static bool before_anchor(const az_rows *r, const az_op *op)
 {
-	return op == r->border ||
+	return op == r->border || az_rows_makes(r, op) ||
 	       (az_unpacks(op) && op->args[0].value == r->func->params.v[r->x]) ||
 	       az_decodes_weights(op);
 }
@@ -182,15 +230,15 @@ static bool find_body(az_rows *r)
 bool az_rows_read(const az_func *func, az_rows *r)
 {
 	*r = (az_rows){.func = func};
-	bool packed = false;
+	bool strips = false;
 	for (const az_op *op = func->first; op; op = op->next) {
-		packed = packed || az_unpacks(op) || az_packs(op);
+		strips = strips || az_unpacks(op) || az_packs(op);
 		if (!r->anchor && is_windowed(op))
 			r->anchor = op;
 	}
-	if (!packed || !r->anchor || !az_rows_takes(r->anchor) ||
-		func->params.count > AZ_ARGS_MAX || !find_x(r) || !read_window(r) ||
-		!find_body(r) || !az_type_same_shape(r->body, r->anchor->results[0]->type))
+	if (!r->anchor || !az_rows_takes(r->anchor) || func->params.count > AZ_ARGS_MAX ||
+		!find_x(r) || !(strips || r->source) || !read_window(r) || !find_body(r) ||
+		!az_type_same_shape(r->body, r->anchor->results[0]->type))
 		return false;
 	for (const az_op *op = func->first; op; op = op->next) {
 		if (op == r->anchor || op == r->margin || op == r->packing || before_anchor(r, op))
@@ -200,6 +248,12 @@ bool az_rows_read(const az_func *func, az_rows *r)
 				return false;
 	}
 	return true;
+}
+
+bool az_rows_made_of(const az_func *func, uint32_t i)
+{
+	az_rows rows;
+	return az_rows_read(func, &rows) && rows.source && rows.x == i;
 }
 
 /* --- Strips ----------------------------------------------------------------------------------- */
@@ -254,7 +308,7 @@ static const az_type *strip_type(const az_rows *r, uint32_t i)
 	dim[1] = i == r->x ? az_rows_span(r) : r->height;
 	dim[2] = like->dim[2];
 	dim[3] = like->dim[3];
-	az_elem elem = t->elem;
+	az_elem elem = like->elem;
 	if (is_packed(elem))
 		elem.bits = 8;
 	return az_type_get(r->func->module->ctx, elem, 4, dim);
@@ -277,7 +331,9 @@ static bool fill_core(const az_rows *r, az_module *module)
 			continue;
 		const az_value *from = op->args[0].value;
 		bool copied = from->kind == AZ_VALUE_PARAM && az_unpacks(op);
-		if (copied || op == r->border)
+		if (az_rows_makes(r, op))
+			az_map_put(&module->arena, &map, op->results[0], core->params.v[r->x]);
+		else if (copied || op == r->border)
 			az_map_put(&module->arena, &map, op->results[0], az_map_get(&map, from));
 		else if (!az_op_clone(&at, op, &map))
 			return false;

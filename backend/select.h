@@ -14,6 +14,7 @@ typedef AZ_VEC(az_value *) az_value_list;
 /* Operations in main's order. All values but the tail are used inside only. */
 typedef struct az_group {
 	az_op_list ops;
+	az_op_list first; /* those of them that prepare the anchor's operands: unpack, decode */
 	az_op *anchor;  /* NULL: element-wise throughout */
 	az_value *tail; /* the result that the next operation may consume; NULL: none may */
 } az_group;
@@ -27,15 +28,14 @@ bool az_select_prepare(az_pass_ctx *pass) AZ_NODISCARD;
  * its weights? It goes with the contraction, whose kernel decodes them in registers. */
 bool az_decodes_weights(const az_op *op);
 
-/* Does the operation only bring packed activations to the convolution or pool that reads them, unpacked and with
- * its border? Such an anchor's kernel does it strip by strip (backend/rows.h). */
-bool az_brings_rows(const az_op *op);
-
 /* Is it left in main: a view? */
 bool az_stays_in_main(const az_op *op);
 
+/* Is memory scarcer than time, as it is where activations are packed? */
+bool az_memory_is_scarce(const az_func *func);
+
 /* Groups of the operations given, in their order. */
-void az_group_ops(const az_op_list *ops, az_arena *arena, az_group_list *out);
+void az_group_ops(const az_op_list *ops, bool scarce, az_arena *arena, az_group_list *out);
 
 /* A function of the group's operations, the anchor first; args: the operands for its parameters, in
  * the arena (empty before). NULL after reporting. */

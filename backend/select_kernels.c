@@ -19,6 +19,7 @@ typedef struct selector {
 	az_map by_key; /* text of a function -> az_func */
 	az_map tiles;  /* text of a function with its first tile -> the tile without spills */
 	az_probe_memo *probes;
+	bool scarce; /* memory, rather than time */
 } selector;
 
 typedef struct choice {
@@ -137,7 +138,7 @@ static bool good_enough(selector *s, const az_group *group, const az_kernel *ker
 static bool all_good_enough(selector *s, const az_op_list *ops)
 {
 	az_group_list groups = {0};
-	az_group_ops(ops, s->arena, &groups);
+	az_group_ops(ops, s->scarce, s->arena, &groups);
 	for (uint32_t i = 0; i < groups.count; i++) {
 		if (!good_enough(s, groups.v[i], kernel_for(s, groups.v[i])))
 			return false;
@@ -196,7 +197,7 @@ static bool select_group(selector *s, const az_group *group)
 static bool select_list(selector *s, const az_op_list *ops)
 {
 	az_group_list groups = {0};
-	az_group_ops(ops, s->arena, &groups);
+	az_group_ops(ops, s->scarce, s->arena, &groups);
 	for (uint32_t i = 0; i < groups.count; i++)
 		if (!select_group(s, groups.v[i]))
 			return false;
@@ -207,6 +208,7 @@ static bool run(selector *s)
 {
 	az_func *func = az_module_main(s->pass->module);
 	az_op_list ops = {0};
+	s->scarce = az_memory_is_scarce(func);
 	for (az_op *op = func->first; op; op = op->next) {
 		if (op->code == AZ_OP_call)
 			return az_error(s->pass->ctx, op->loc,

@@ -52,9 +52,12 @@ static void mark_inner(const az_group *group, az_map *inner, az_arena *arena)
 			az_map_put(arena, inner, group->ops.v[i]->results[k], group->ops.v[i]);
 }
 
-static bool prepares(const az_op *op)
+static bool is_first(const az_group *group, const az_op *op)
 {
-	return az_decodes_weights(op) || az_brings_rows(op);
+	for (uint32_t i = 0; i < group->first.count; i++)
+		if (group->first.v[i] == op)
+			return true;
+	return false;
 }
 
 az_func *az_group_outline(const az_group *group, az_module *module, az_arena *arena,
@@ -68,20 +71,17 @@ az_func *az_group_outline(const az_group *group, az_module *module, az_arena *ar
 	mark_inner(group, &inner, arena);
 	/* The anchor first: its operands lead. What prepares them must stand before it. */
 	az_op_list ordered = {0};
-	for (uint32_t i = 0; group->anchor && group->ops.v[i] != group->anchor; i++)
-		if (prepares(group->ops.v[i]))
-			az_vec_push(arena, &ordered, group->ops.v[i]);
-	uint32_t decoders = ordered.count;
+	for (uint32_t i = 0; i < group->first.count; i++)
+		az_vec_push(arena, &ordered, group->first.v[i]);
 	if (group->anchor)
 		az_vec_push(arena, &ordered, group->anchor);
 	for (uint32_t i = 0; i < group->ops.count; i++)
-		if (group->ops.v[i] != group->anchor &&
-			!(group->anchor && prepares(group->ops.v[i])))
+		if (group->ops.v[i] != group->anchor && !is_first(group, group->ops.v[i]))
 			az_vec_push(arena, &ordered, group->ops.v[i]);
 	if (group->anchor)
 		add_params(group->anchor, func, &inner, arena, args);
 	for (uint32_t i = 0; i < ordered.count; i++)
-		if (i < decoders || ordered.v[i] != group->anchor)
+		if (ordered.v[i] != group->anchor)
 			add_params(ordered.v[i], func, &inner, arena, args);
 	for (uint32_t i = 0; i < args->count; i++)
 		az_map_put(arena, &map, args->v[i], func->params.v[i]);

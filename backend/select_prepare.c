@@ -217,8 +217,7 @@ static bool same_everywhere(const az_op *op)
 
 #define MOVED_MAX 4
 
-/* Where activations are packed, memory is scarcer than time. */
-static bool saves_memory(const az_func *func)
+bool az_memory_is_scarce(const az_func *func)
 {
 	for (const az_op *op = func->first; op; op = op->next)
 		if (az_unpacks(op))
@@ -261,7 +260,7 @@ static bool quantize_behind(az_op *op)
 bool az_select_prepare(az_pass_ctx *pass)
 {
 	az_func *func = az_module_main(pass->module);
-	bool scarce = saves_memory(func);
+	bool scarce = az_memory_is_scarce(func);
 	for (az_op *op = func->first, *next; op; op = next) {
 		next = op->next;
 		if (op->code == AZ_OP_dequantize && !dequantize_for_each(op))

@@ -7,13 +7,15 @@
 
 #include "backend/kernel.h"
 #include "backend/live.h"
+#include "backend/rows.h"
 
 /* --- What lies outside ---------------------------------------------------------------------- */
 
-static bool exact_call(const az_op *op)
+/* Does the call read not a byte outside operand i? */
+static bool reads_inside(const az_op *call, uint32_t i)
 {
-	const az_kernel *kernel = az_kernel_find(op->attr.call.kernel);
-	return kernel && kernel->exact;
+	const az_kernel *kernel = az_kernel_find(call->attr.call.kernel);
+	return (kernel && kernel->exact) || az_rows_made_of(call->attr.call.callee, i);
 }
 
 /* Some call that reads beyond its operands reads the value or a view of it. */
@@ -23,7 +25,7 @@ static bool needs_slack(const az_value *value)
 		if (!use->user)
 			continue;
 		if (az_is_view(use->user) ? needs_slack(use->user->results[0])
-					  : !exact_call(use->user))
+					  : !reads_inside(use->user, use->index))
 			return true;
 	}
 	return false;

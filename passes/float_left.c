@@ -4,6 +4,8 @@
  * depend on float inputs alone, backwards for those that only get moved to the results. */
 #include "passes/float_left.h"
 
+#include "ir/moves.h"
+
 typedef struct survey {
 	az_arena *arena;
 	const az_func *main;
@@ -17,23 +19,16 @@ static bool is_float(const az_value *v)
 	return az_elem_is_float(v->type->elem);
 }
 
-static bool only_moves(const az_op *op)
+static bool moves(const az_op *op)
 {
-	switch (op->code) {
-	case AZ_OP_concat:
-	case AZ_OP_pad:
-		return true;
-	case AZ_OP_resize:
-		return op->attr.resize.mode == AZ_interpolation_nearest;
-	default:
-		return az_op_table[op->code].traits & AZ_TRAIT_MOVES;
-	}
+	return az_op_only_moves(op) ||
+	       (op->code == AZ_OP_resize && op->attr.resize.mode == AZ_interpolation_nearest);
 }
 
 /* Element by element, or none at all. */
 static bool is_simple(const az_op *op)
 {
-	return only_moves(op) ||
+	return moves(op) ||
 	       (az_op_table[op->code].traits & (AZ_TRAIT_ELTWISE | AZ_TRAIT_MAPS)) != 0;
 }
 
@@ -70,7 +65,7 @@ static bool goes_out(const survey *s, const az_value *v)
 	for (const az_use *use = v->uses; use; use = use->next) {
 		if (!use->user)
 			continue;
-		if (!all_of(use->user, only_moves))
+		if (!all_of(use->user, moves))
 			return false;
 		for (uint32_t i = 0; i < use->user->result_count; i++) {
 			if (!s->behind[use->user->results[i]->id])

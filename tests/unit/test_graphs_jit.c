@@ -21,6 +21,7 @@ typedef struct graph {
 	net n;
 	az_value *live[LIVE_MAX];
 	uint32_t count, layers;
+	bool eights; /* convolutions make 8, 16 or 24 channels */
 	az_text recipe;
 } graph;
 
@@ -217,33 +218,82 @@ static az_value *join(graph *g, az_value *x)
 	return args[1] ? make(&g->n, code, 2, args, &attrs, AZ_ELEM_NONE) : NULL;
 }
 
-static az_value *move(graph *g, az_value *x)
+static az_value *enlarge(graph *g, az_value *x)
 {
-	int64_t size[4], begin[4], pad[8] = {0};
+	int64_t size[4];
 	az_attrs attrs;
+	az_attrs_init(AZ_OP_resize, &attrs);
 	memcpy(size, x->type->dim, sizeof size);
-	switch (pick(0, 2)) {
-	case 0:
-		az_attrs_init(AZ_OP_resize, &attrs);
-		size[1] = AZ_MIN(2 * size[1], 12);
-		size[2] = AZ_MIN(2 * size[2], 12);
-		attrs.resize.size = ints(&g->n, 4, size);
-		return one(g, AZ_OP_resize, x, &attrs);
-	case 1:
-		az_attrs_init(AZ_OP_pad, &attrs);
+	size[1] = AZ_MIN(2 * size[1], 12);
+	size[2] = AZ_MIN(2 * size[2], 12);
+	attrs.resize.size = ints(&g->n, 4, size);
+	return one(g, AZ_OP_resize, x, &attrs);
+}
+
+/* A border of rows and columns, or channels more. */
+static az_value *border(graph *g, az_value *x)
+{
+	int64_t pad[8] = {0};
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_pad, &attrs);
+	if (pick(0, 1))
+		pad[6] = 8 * pick(0, 1), pad[7] = pick(0, 1) ? 8 : pick(0, 3);
+	else
 		for (uint32_t i = 2; i < 6; i++)
 			pad[i] = pick(0, 1);
-		attrs.pad.pad = ints(&g->n, 8, pad);
-		return one(g, AZ_OP_pad, x, &attrs);
+	attrs.pad.pad = ints(&g->n, 8, pad);
+	return one(g, AZ_OP_pad, x, &attrs);
+}
+
+static az_value *part(graph *g, az_value *x)
+{
+	int64_t size[4], begin[4] = {0}, step[4] = {1, 1, 1, 1};
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_slice, &attrs);
+	memcpy(size, x->type->dim, sizeof size);
+	bool channels = pick(0, 1);
+	for (uint32_t i = 1; i < (channels ? 4 : 3); i++) {
+		step[i] = i < 3 ? pick(1, 2) : 1;
+		int64_t most = (size[i] + step[i] - 1) / step[i];
+		size[i] = pick((most + 1) / 2, most);
+		begin[i] = pick(0, x->type->dim[i] - (size[i] - 1) * step[i] - 1);
+	}
+	attrs.slice.begin = ints(&g->n, 4, begin);
+	attrs.slice.size = ints(&g->n, 4, size);
+	attrs.slice.step = ints(&g->n, 4, step);
+	return one(g, AZ_OP_slice, x, &attrs);
+}
+
+/* Two pieces of the channels; the first is seen later as well. */
+static az_value *pieces(graph *g, az_value *x)
+{
+	int64_t channels = x->type->dim[3], sizes[2];
+	if (channels < 2 || g->count == LIVE_MAX)
+		return part(g, x);
+	sizes[0] = channels % 16 == 0 ? 8 : pick(1, channels - 1);
+	sizes[1] = channels - sizes[0];
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_split, &attrs);
+	attrs.split.axis = 3;
+	attrs.split.sizes = ints(&g->n, 2, sizes);
+	az_op *op = az_op_new(&g->n.at, AZ_OP_split, 1, &x, &attrs, AZ_ELEM_NONE);
+	if (!op)
+		return NULL;
+	g->live[g->count++] = op->results[0];
+	return op->results[1];
+}
+
+static az_value *move(graph *g, az_value *x)
+{
+	switch (pick(0, 3)) {
+	case 0:
+		return enlarge(g, x);
+	case 1:
+		return border(g, x);
+	case 2:
+		return pieces(g, x);
 	default:
-		az_attrs_init(AZ_OP_slice, &attrs);
-		for (uint32_t i = 0; i < 4; i++) {
-			size[i] = i ? pick((size[i] + 1) / 2, size[i]) : size[i];
-			begin[i] = pick(0, x->type->dim[i] - size[i]);
-		}
-		attrs.slice.begin = ints(&g->n, 4, begin);
-		attrs.slice.size = ints(&g->n, 4, size);
-		return one(g, AZ_OP_slice, x, &attrs);
+		return part(g, x);
 	}
 }
 
@@ -285,7 +335,7 @@ static az_value *head(graph *g, az_value *x)
 
 static az_value *step(graph *g, az_value *x)
 {
-	switch (pick(0, 11)) {
+	switch (g->count == 1 && pick(0, 1) ? 13 : pick(0, 13)) {
 	case 0:
 	case 1:
 		return pool(g, x);
@@ -296,27 +346,57 @@ static az_value *step(graph *g, az_value *x)
 	case 5:
 		return x->type->dim[1] * x->type->dim[2] < 40 ? transposed(g, x) : pool(g, x);
 	case 6:
-		return move(g, x);
 	case 7:
+	case 8:
+		return move(g, x);
+	case 9:
 		return function(g, x);
 	default:
-		return convolve(g, x, pick(1, pick(0, 2) ? 9 : 40), false);
+		return convolve(g, x, g->eights ? 8 * pick(1, 3) : pick(1, pick(0, 2) ? 9 : 40),
+			false);
 	}
+}
+
+/* The network's input: as layers read it, or plane by plane, perhaps shifted. */
+static az_value *first(graph *g)
+{
+	int64_t dim[4] = {pick(1, 3), pick(1, 9), pick(1, 9), pick(1, 9)};
+	static const int64_t planes_last[4] = {0, 2, 3, 1};
+	if (pick(0, 5) == 0)
+		dim[1] = dim[2] = 1;
+	bool planes = pick(0, 1);
+	if (planes)
+		dim[1] = pick(1, 4);
+	const az_type *type = az_type_get(g->n.ctx, AZ_F32, 4, dim);
+	az_value *x = az_func_add_param(g->n.at.func, "x", type);
+	az_attrs attrs;
+	if (planes) {
+		az_attrs_init(AZ_OP_transpose, &attrs);
+		attrs.transpose.perm = ints(&g->n, 4, planes_last);
+		x = one(g, AZ_OP_transpose, x, &attrs);
+	}
+	if (x && pick(0, 2) == 0) {
+		az_value *args[2] = {x, constant(g, 0, NULL, 1)};
+		az_attrs_init(AZ_OP_add, &attrs);
+		x = make(&g->n, AZ_OP_add, 2, args, &attrs, AZ_ELEM_NONE);
+	}
+	return x;
 }
 
 static bool build(graph *g)
 {
-	int64_t dim[4] = {pick(1, 3), pick(1, 9), pick(1, 9), pick(1, 9)};
-	if (pick(0, 5) == 0)
-		dim[1] = dim[2] = 1;
 	az_func *f = g->n.at.func;
-	g->live[g->count++] = az_func_add_param(f, "x", az_type_get(g->n.ctx, AZ_F32, 4, dim));
+	az_value *x = first(g);
+	if (!x)
+		return false;
+	g->live[g->count++] = x;
+	g->eights = pick(0, 1);
 	for (int64_t left = pick(2, 8); left > 0; left--) {
 		uint32_t from = pick(0, 2) ? g->count - 1 : (uint32_t)pick(0, g->count - 1);
 		az_value *y = step(g, g->live[from]);
 		if (!y)
 			return false;
-		if (az_type_numel(y->type) <= 6000)
+		if (az_type_numel(y->type) <= 6000 && g->count < LIVE_MAX)
 			g->live[g->count++] = y;
 	}
 	az_value *last = convolve(g, g->live[g->count - 1], pick(1, 9), false);
@@ -380,14 +460,23 @@ static bool write_files(graph *g, const char *folder, const az_tensor *x, const 
 static const char *const ways[] = {"widen-activations,select-kernels,pack-weights",
 	"widen-activations,pack-activations,select-kernels,pack-weights"};
 
-static uint32_t in_rows; /* calls of the kernel of packed activations, in all cases */
+/* Calls in all cases: of the kernel of packed activations, those of them that read an input of the network, and
+ * moves of packed values. */
+static uint32_t in_rows, from_input, moved_packed;
 
-static uint32_t calls_of(const az_module *module, const char *kernel)
+static void count_calls(const az_module *module)
 {
-	uint32_t count = 0;
-	for (const az_op *op = az_module_main(module)->first; op; op = op->next)
-		count += op->code == AZ_OP_call && strcmp(op->attr.call.kernel, kernel) == 0;
-	return count;
+	for (const az_op *op = az_module_main(module)->first; op; op = op->next) {
+		if (op->code != AZ_OP_call)
+			continue;
+		bool rows = strcmp(op->attr.call.kernel, "rows") == 0, reads_input = false;
+		for (uint32_t i = 0; i < op->arg_count; i++)
+			reads_input = reads_input || op->args[i].value->kind == AZ_VALUE_PARAM;
+		in_rows += rows;
+		from_input += rows && reads_input;
+		moved_packed += strcmp(op->attr.call.kernel, "move") == 0 &&
+				op->results[0]->type->elem.bits < 8;
+	}
 }
 
 /* Interpreter and code on one family. */
@@ -411,7 +500,7 @@ static bool same(graph *g, const family *f)
 		ok = pass(copy, t, ways[way]) && run(&az_backend_jit, copy, &x, actual);
 		for (uint32_t k = 0; ok && k < g->n.at.func->results.count; k++)
 			ok = equal(&expected[k], &actual[k], false);
-		in_rows += calls_of(copy, "rows");
+		count_calls(copy);
 		az_module_free(copy);
 	}
 	return ok;
@@ -457,6 +546,8 @@ static void run_graphs(void)
 		tried++;
 	}
 	CU_ASSERT_TRUE(in_rows * 3 > tried);
+	CU_ASSERT_TRUE(from_input * 30 > tried);
+	CU_ASSERT_TRUE(moved_packed * 30 > tried);
 }
 
 void test_graphs_jit(void)
