@@ -13,11 +13,12 @@ static bool elem_fits(const az_type *type)
 	return type->elem.bits <= 8 || (type->elem.bits & (type->elem.bits - 1)) == 0;
 }
 
-/* Anchors whose kernel walks over memory by itself take whole bytes; contractions do not. */
+/* Anchors whose kernel walks over memory by itself take whole bytes; contractions and pools do not. */
 static bool anchor_elem_fits(const az_op *anchor, const az_type *type)
 {
 	bool packs = anchor->code == AZ_OP_conv || anchor->code == AZ_OP_conv_transpose ||
-		     anchor->code == AZ_OP_matmul;
+		     anchor->code == AZ_OP_matmul || anchor->code == AZ_OP_max_pool ||
+		     anchor->code == AZ_OP_sum_pool;
 	return elem_fits(type) && (packs || type->elem.bits >= 8);
 }
 

@@ -6,6 +6,7 @@
 #include "backend/iter.h"
 #include "backend/expr.h"
 #include "backend/iter_transpose.h"
+#include "backend/packed_bytes.h"
 
 #include <assert.h>
 
@@ -140,12 +141,30 @@ static az_place lane_place(az_emitter *e, const az_place *place, uint32_t i)
 	return one;
 }
 
+/* Where packed elements of a whole vector that run on from a byte begin; NULL: they do not. */
+static LLVMValueRef packed_run(az_emitter *e, const az_view *view, const az_place *place)
+{
+	uint32_t last = place->rank - 1, bits = view->elem.bits;
+	if (!place->even || place->valid < place->lanes || view->stride[last] != 1 ||
+		view->group[last] != 1 || view->offset * bits % 8 != 0 ||
+		!az_packs_lanes(e, view->elem, place->lanes))
+		return NULL;
+	for (uint32_t d = 0; d < last; d++)
+		if (view->stride[d] * bits % 8 != 0)
+			return NULL;
+	LLVMValueRef bit = az_mul(e, az_view_index(e, view, place), bits);
+	return az_at(e, view->base, LLVMBuildLShr(e->b, bit, az_index(e, 3), ""));
+}
+
 static LLVMValueRef load_packed(az_emitter *e, const az_view *view, const az_place *place)
 {
 	if (place->lanes == 1 || az_view_is_splat(view, place->rank)) {
 		LLVMValueRef index = az_view_index(e, view, place);
 		return az_splat(e, az_load_packed(e, view->elem, view->base, index), place->lanes);
 	}
+	LLVMValueRef run = packed_run(e, view, place);
+	if (run)
+		return az_unpack_lanes(e, view->elem, run, place->lanes);
 	LLVMValueRef whole =
 		LLVMConstNull(az_vec_type(az_register_type(e, view->elem), place->lanes));
 	for (uint32_t i = 0; i < place->valid; i++) {
@@ -160,6 +179,11 @@ static LLVMValueRef load_packed(az_emitter *e, const az_view *view, const az_pla
 static void store_packed(az_emitter *e, const az_view *view, const az_place *place,
 	LLVMValueRef value)
 {
+	LLVMValueRef run = packed_run(e, view, place);
+	if (run) {
+		az_pack_lanes(e, view->elem, value, run);
+		return;
+	}
 	for (uint32_t i = 0; i < place->valid; i++) {
 		az_place one = lane_place(e, place, i);
 		az_store_packed(e, view->elem, az_lanes_of(e, value, i, 1), view->base,
@@ -274,6 +298,7 @@ static bool iterate_row(az_emitter *e, az_place *place, int64_t begin, int64_t e
 	uint32_t last = place->rank - 1;
 	int64_t whole = begin + (end - begin) / lanes * lanes;
 	place->lanes = place->valid = lanes;
+	place->even = begin % lanes == 0;
 	if (whole > begin) {
 		az_loop loop;
 		az_loop_begin(e, &loop, az_index(e, begin), az_index(e, whole), lanes, 0, NULL);
@@ -288,6 +313,7 @@ static bool iterate_row(az_emitter *e, az_place *place, int64_t begin, int64_t e
 	place->valid = (uint32_t)(end - whole);
 	while (place->lanes / 2 >= place->valid)
 		place->lanes /= 2;
+	place->even = whole % place->lanes == 0;
 	return body(e, data, place);
 }
 

@@ -25,6 +25,7 @@ typedef struct az_place {
 	uint32_t rank;
 	LLVMValueRef index[AZ_ITER_RANK];
 	uint32_t lanes, valid;
+	bool even; /* the last index is a multiple of lanes */
 } az_place;
 
 /* Row-major strides of a shape. */

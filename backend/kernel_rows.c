@@ -9,6 +9,7 @@
 #include "backend/expr.h"
 #include "backend/iter.h"
 #include "backend/kernels.h"
+#include "backend/packed_bytes.h"
 #include "backend/rows.h"
 
 #include <string.h>

@@ -66,9 +66,4 @@ az_module *az_rows_core(const az_rows *rows);
 bool az_rows_emit_source(az_emitter *e, const az_rows *rows, const LLVMValueRef *params,
 	LLVMValueRef to, LLVMValueRef image, LLVMValueRef row);
 
-/* Emits the (un)packing of `count` elements, whole bytes of them, from address to address. Integers only. */
-void az_unpack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from,
-	int64_t count);
-void az_pack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count);
-
 #endif

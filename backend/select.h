@@ -15,8 +15,8 @@ typedef AZ_VEC(az_value *) az_value_list;
 typedef struct az_group {
 	az_op_list ops;
 	az_op_list first; /* those of them that prepare the anchor's operands: unpack, decode */
-	az_op *anchor;  /* NULL: element-wise throughout */
-	az_value *tail; /* the result that the next operation may consume; NULL: none may */
+	az_op *anchor;    /* NULL: element-wise throughout */
+	az_value *tail;   /* the result that the next operation may consume; NULL: none may */
 } az_group;
 
 typedef AZ_VEC(az_group *) az_group_list;

@@ -9,13 +9,16 @@
  *
  * Their numbers stay. A value is packed where that keeps its bytes out of memory altogether: its makers write
  * and its readers unpack a few rows at a time. So it is made by a quantizer (or by thresholds, a table, pooling by
- * maximum) and read by convolutions, pools without a border above and below, and element by element, it
- * has four dimensions, and its rows are whole bytes. What one element-wise operation alone reads stays in
- * registers, and all else as it is. Slices, splits, concatenations and borders of packed values that move whole
- * bytes move them packed:
+ * maximum) and read by convolutions, pools, and element by element, it has four dimensions, and its rows are
+ * whole bytes. What one element-wise operation alone reads stays in registers, and all else as it is.
+ *
+ * Some read what is packed as it is: slices, splits, concatenations and borders that move whole bytes, and pools
+ * with a border or with windows so high that a few rows would be most of the value. What the former and pools by
+ * maximum make is packed again:
  *
  *   %s = slice %q, ... : u8[..]                         ->    %t = slice %p, ... : u4[..]
  *                                                             %s = cast %t : u8[..]
+ *   %a = sum_pool %q, window = [8, 8] : i32[..]         ->    %a = sum_pool %p, window = [8, 8] : i32[..]
  *
  * Requires: stage folded, behind widen-activations. Guarantees: results are the same numbers. Terminates: values
  * only leave the set of those to be packed, until none does; then one walk. */
@@ -104,20 +107,37 @@ static az_elem made(const packer *p, const az_op *op)
 
 /* --- Where it may be -------------------------------------------------------------------------- */
 
-static bool reads_rows(const az_use *use)
+/* Does a pool read packed elements as they are, rather than some rows unpacked? */
+static bool pools_packed(const az_op *op)
+{
+	if (op->code != AZ_OP_max_pool && op->code != AZ_OP_sum_pool)
+		return false;
+	bool max = op->code == AZ_OP_max_pool;
+	az_ints window = max ? op->attr.max_pool.window : op->attr.sum_pool.window;
+	az_ints pad = max ? op->attr.max_pool.pad : op->attr.sum_pool.pad;
+	const az_type *x = op->args[0].value->type;
+	return x->rank == 4 && (az_ints_at(pad, 0, 0) || az_ints_at(pad, 2, 0) ||
+				       2 * az_ints_at(window, 0, 1) > x->dim[1]);
+}
+
+/* Does it read packed elements as they are and make such? */
+static bool stays_narrow(const az_op *op)
+{
+	return az_op_only_moves(op) || (op->code == AZ_OP_max_pool && pools_packed(op));
+}
+
+/* Does it read the value unpacked, some rows at a time or element by element? */
+static bool reads_unpacked(const az_use *use)
 {
 	const az_op *op = use->user;
-	if (!op || op->result_count != 1)
+	if (!op || op->result_count != 1 || pools_packed(op))
 		return false;
 	switch (op->code) {
 	case AZ_OP_conv:
 		return use->index == 0;
 	case AZ_OP_max_pool:
-		return !az_ints_at(op->attr.max_pool.pad, 0, 0) &&
-		       !az_ints_at(op->attr.max_pool.pad, 2, 0);
 	case AZ_OP_sum_pool:
-		return !az_ints_at(op->attr.sum_pool.pad, 0, 0) &&
-		       !az_ints_at(op->attr.sum_pool.pad, 2, 0);
+		return true;
 	case AZ_OP_dequantize:
 	case AZ_OP_requantize:
 	case AZ_OP_lookup:
@@ -191,15 +211,25 @@ static bool stays_in_registers(const packer *p, const az_value *value)
 
 /* --- Which are packed ------------------------------------------------------------------------- */
 
-static bool all_packed(const packer *p, const az_op *move)
+/* Are all its operands and results? */
+static bool all_packed(const packer *p, const az_op *op)
 {
-	for (uint32_t i = 0; i < move->arg_count; i++)
-		if (!p->packed[move->args[i].value->id])
+	for (uint32_t i = 0; i < op->arg_count; i++)
+		if (!p->packed[op->args[i].value->id])
 			return false;
-	for (uint32_t i = 0; i < move->result_count; i++)
-		if (!p->packed[move->results[i]->id])
+	for (uint32_t i = 0; i < op->result_count; i++)
+		if (!p->packed[op->results[i]->id])
 			return false;
 	return true;
+}
+
+/* Does it read the value packed, if that and all around it are? */
+static bool reads_packed(const packer *p, const az_use *use)
+{
+	const az_op *op = use->user;
+	if (!op)
+		return false;
+	return stays_narrow(op) ? all_packed(p, op) : pools_packed(op);
 }
 
 /* Could it be packed, if all around it that could be were? */
@@ -207,18 +237,17 @@ static bool is_candidate(const packer *p, const az_value *value)
 {
 	const az_op *maker = az_value_op(value);
 	return whole_rows(value->type, p->narrow[value->id]) &&
-	       (az_op_only_moves(maker) || (value->uses && !stays_in_registers(p, value)));
+	       (stays_narrow(maker) || (value->uses && !stays_in_registers(p, value)));
 }
 
 /* Is it, now that others left? */
 static bool stays_packed(const packer *p, const az_value *value)
 {
 	const az_op *maker = az_value_op(value);
-	if (az_op_only_moves(maker) && !all_packed(p, maker))
+	if (stays_narrow(maker) && !all_packed(p, maker))
 		return false;
 	for (const az_use *use = value->uses; use; use = use->next)
-		if (!reads_rows(use) &&
-			!(use->user && az_op_only_moves(use->user) && all_packed(p, use->user)))
+		if (!reads_unpacked(use) && !reads_packed(p, use))
 			return false;
 	return true;
 }
@@ -263,7 +292,7 @@ static void tell(az_value *value, const az_value *from)
 	value->range = from->range;
 }
 
-/* A cast behind the value, and one back for what reads it. */
+/* A cast behind the value, and one back for what reads it unpacked. What stays narrow is made anew in its turn. */
 static bool pack(az_value *value, az_elem elem)
 {
 	az_op *op = az_value_op(value);
@@ -285,19 +314,26 @@ static bool pack(az_value *value, az_elem elem)
 	return true;
 }
 
+/* What a value was unpacked from; NULL: it is not. */
+static az_value *unpacked_from(const az_value *value)
+{
+	const az_op *cast = az_def_is(value, AZ_OP_cast);
+	az_value *from = cast ? cast->args[0].value : NULL;
+	return from && from->type->elem.bits < 8 ? from : NULL;
+}
+
 /* The operation on what its operands were unpacked from, and a cast back for what reads its results. */
-static bool move_packed(packer *p, az_op *op)
+static bool keep_narrow(packer *p, az_op *op)
 {
 	az_builder at = {op->func, op, op->loc};
-	uint32_t count = op->arg_count;
-	az_value **args = az_new_array(&p->pass->scratch, az_value *, count);
-	for (uint32_t i = 0; i < count; i++)
-		args[i] = az_value_op(op->args[i].value)->args[0].value;
-	az_op *move = az_op_new(&at, op->code, count, args, &op->attr, AZ_ELEM_NONE);
-	if (!move)
+	az_value **args = az_new_array(&p->pass->scratch, az_value *, op->arg_count);
+	for (uint32_t i = 0; i < op->arg_count; i++)
+		args[i] = unpacked_from(op->args[i].value);
+	az_op *narrow = az_op_new(&at, op->code, op->arg_count, args, &op->attr, AZ_ELEM_NONE);
+	if (!narrow)
 		return false;
 	for (uint32_t i = 0; i < op->result_count; i++) {
-		az_value *value = op->results[i], *packed = move->results[i];
+		az_value *value = op->results[i], *packed = narrow->results[i];
 		az_value *bytes = az_build(&at, AZ_OP_cast, 1, &packed, NULL, value->type->elem);
 		if (!bytes)
 			return false;
@@ -306,6 +342,17 @@ static bool move_packed(packer *p, az_op *op)
 	}
 	az_op_erase(op);
 	return true;
+}
+
+static bool rewrite(packer *p, az_op *op)
+{
+	az_value *value = op->results[0];
+	if (stays_narrow(op))
+		return !p->packed[value->id] || keep_narrow(p, op);
+	az_value *from = pools_packed(op) ? unpacked_from(op->args[0].value) : NULL;
+	if (from)
+		az_op_set_arg(op, 0, from);
+	return !p->packed[value->id] || pack(value, p->narrow[value->id]);
 }
 
 bool az_pass_pack_activations(az_pass_ctx *pass)
@@ -317,13 +364,9 @@ bool az_pass_pack_activations(az_pass_ctx *pass)
 	az_op *next;
 	for (az_op *op = p.main->first; op; op = next) {
 		next = op->next;
-		az_value *value = op->results[0];
-		if (!p.packed[value->id])
-			continue;
-		if (!(az_op_only_moves(op) ? move_packed(&p, op)
-					   : pack(value, p.narrow[value->id])))
+		if (!rewrite(&p, op))
 			return false;
 	}
-	az_sweep(pass->module); /* unpacking for moves alone */
+	az_sweep(pass->module); /* unpacking that nothing reads any longer */
 	return true;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows of integers of fewer than 8 bits to bytes and back. Where the width divides 8, the elements of a byte are
+ * Integers of fewer than 8 bits to bytes and back, rows and vectors of them (backend/packed_bytes.h). Where the width divides 8, the elements of a byte are
  * spread over a word of as many bytes by shifts, a vector of bytes at a time; other widths go eight elements,
  * that is as many bytes as they have bits, at a time through a word of 64 bits, words side by side. */
+#include "backend/packed_bytes.h"
+
 #include "backend/expr.h"
-#include "backend/rows.h"
 
 /* What one turn of the loop converts: whole words of elements. */
 typedef struct turn {
@@ -140,15 +141,26 @@ static void store_words(const turn *t, LLVMValueRef x, LLVMValueRef at)
 	}
 }
 
+/* The elements of one turn as bytes. */
+static LLVMValueRef unpacked(const turn *t, LLVMValueRef at)
+{
+	az_emitter *e = t->e;
+	LLVMValueRef x = LLVMBuildBitCast(e->b, spread(t, load_words(t, at)), bytes(t), "");
+	if (!az_elem_is_signed(t->elem))
+		return x;
+	LLVMValueRef sign = az_int(e, bytes(t), 1 << (t->elem.bits - 1));
+	return LLVMBuildSub(e->b, LLVMBuildXor(e->b, x, sign, ""), sign, "");
+}
+
+static void put_packed(const turn *t, LLVMValueRef x, LLVMValueRef at)
+{
+	store_words(t, gather(t, LLVMBuildBitCast(t->e->b, x, words(t), "")), at);
+}
+
 static void unpack_turn(const turn *t, LLVMValueRef i)
 {
 	az_emitter *e = t->e;
-	LLVMValueRef x = load_words(t, az_at(e, t->from, az_mul(e, i, t->packed / 8)));
-	x = LLVMBuildBitCast(e->b, spread(t, x), bytes(t), "");
-	if (az_elem_is_signed(t->elem)) {
-		LLVMValueRef sign = az_int(e, bytes(t), 1 << (t->elem.bits - 1));
-		x = LLVMBuildSub(e->b, LLVMBuildXor(e->b, x, sign, ""), sign, "");
-	}
+	LLVMValueRef x = unpacked(t, az_at(e, t->from, az_mul(e, i, t->packed / 8)));
 	az_store(e, x, az_at(e, t->to, az_mul(e, i, t->per)), 1);
 }
 
@@ -156,8 +168,7 @@ static void pack_turn(const turn *t, LLVMValueRef i)
 {
 	az_emitter *e = t->e;
 	LLVMValueRef x = az_load(e, bytes(t), az_at(e, t->from, az_mul(e, i, t->per)), 1);
-	x = gather(t, LLVMBuildBitCast(e->b, x, words(t), ""));
-	store_words(t, x, az_at(e, t->to, az_mul(e, i, t->packed / 8)));
+	put_packed(t, x, az_at(e, t->to, az_mul(e, i, t->packed / 8)));
 }
 
 static void one_by_one(const turn *t, int64_t begin, int64_t end, bool pack)
@@ -176,35 +187,68 @@ static void one_by_one(const turn *t, int64_t begin, int64_t end, bool pack)
 	}
 }
 
-static void convert(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count,
-	bool pack)
+static turn turn_of(az_emitter *e, az_elem elem)
 {
 	bool divides = 8 % elem.bits == 0;
-	turn t = {.e = e, .elem = elem, .to = to, .from = from};
+	turn t = {.e = e, .elem = elem};
 	t.per = divides ? 8u / elem.bits : 8u;
 	t.word = 8 * t.per;
 	t.packed = divides ? 8u : 8u * elem.bits;
-	int64_t done = 0, all = count / t.per;
-	t.lanes = AZ_MAX(e->target->vector_bytes / t.per, 1u);
-	for (; t.lanes > 0; t.lanes /= 2) {
-		int64_t end = done + (all - done) / t.lanes * t.lanes;
+	return t;
+}
+
+static void convert(turn *t, int64_t count, bool pack)
+{
+	az_emitter *e = t->e;
+	int64_t done = 0, all = count / t->per;
+	t->lanes = AZ_MAX(e->target->vector_bytes / t->per, 1u);
+	for (; t->lanes > 0; t->lanes /= 2) {
+		int64_t end = done + (all - done) / t->lanes * t->lanes;
 		if (end == done)
 			continue;
 		az_loop loop;
-		az_loop_begin(e, &loop, az_index(e, done), az_index(e, end), t.lanes, 0, NULL);
-		(pack ? pack_turn : unpack_turn)(&t, loop.i);
+		az_loop_begin(e, &loop, az_index(e, done), az_index(e, end), t->lanes, 0, NULL);
+		(pack ? pack_turn : unpack_turn)(t, loop.i);
 		az_loop_end(e, &loop, NULL);
 		done = end;
 	}
-	one_by_one(&t, all * t.per, count, pack);
+	one_by_one(t, all * t->per, count, pack);
 }
 
 void az_unpack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count)
 {
-	convert(e, elem, to, from, count, false);
+	turn t = turn_of(e, elem);
+	t.to = to;
+	t.from = from;
+	convert(&t, count, false);
 }
 
 void az_pack_bytes(az_emitter *e, az_elem elem, LLVMValueRef to, LLVMValueRef from, int64_t count)
 {
-	convert(e, elem, to, from, count, true);
+	turn t = turn_of(e, elem);
+	t.to = to;
+	t.from = from;
+	convert(&t, count, true);
+}
+
+bool az_packs_lanes(az_emitter *e, az_elem elem, uint32_t lanes)
+{
+	return az_elem_is_integer(elem) && elem.bits < 8 && lanes % turn_of(e, elem).per == 0;
+}
+
+LLVMValueRef az_unpack_lanes(az_emitter *e, az_elem elem, LLVMValueRef at, uint32_t lanes)
+{
+	turn t = turn_of(e, elem);
+	t.lanes = lanes / t.per;
+	LLVMTypeRef type = az_vec_type(az_register_type(e, elem), lanes);
+	LLVMValueRef x = unpacked(&t, at);
+	return az_elem_is_signed(elem) ? LLVMBuildSExt(e->b, x, type, "")
+				       : LLVMBuildZExt(e->b, x, type, "");
+}
+
+void az_pack_lanes(az_emitter *e, az_elem elem, LLVMValueRef value, LLVMValueRef at)
+{
+	turn t = turn_of(e, elem);
+	t.lanes = az_lanes(LLVMTypeOf(value)) / t.per;
+	put_packed(&t, LLVMBuildTrunc(e->b, value, bytes(&t), ""), at);
 }
