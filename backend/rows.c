@@ -128,19 +128,12 @@ static bool classify_operand(az_rows *r, const az_op *op, uint32_t i)
 	return t->dim[0] == y->dim[0] && t->dim[1] == y->dim[1];
 }
 
-/* Is operand i one number, or the same for all rows? */
-static bool same_for_rows(const az_op *op, uint32_t i)
+/* Is operand i, from outside, one number? */
+static bool is_number(const az_op *op, uint32_t i)
 {
 	const az_value *v = op->args[i].value;
-	if (!v)
-		return true;
-	const az_type *t = v->type;
-	if (v->kind != AZ_VALUE_PARAM || t->elem.bits % 8 != 0)
-		return false;
-	if (az_type_numel(t) == 1)
-		return true;
-	return (az_op_table[op->code].traits & AZ_TRAIT_ELTWISE) &&
-	       (t->rank < 3 || (t->dim[t->rank - 3] == 1 && (t->rank == 3 || t->dim[0] == 1)));
+	return !v || (v->kind == AZ_VALUE_PARAM && v->type->elem.bits % 8 == 0 &&
+			     az_type_numel(v->type) == 1);
 }
 
 /* What makes bytes of an input, from its last operation on; the operand of the first, or NULL. */
@@ -152,7 +145,7 @@ static const az_value *find_source(az_rows *r, const az_op *last)
 		if (!az_type_same_shape(op->results[0]->type, last->results[0]->type))
 			return NULL;
 		for (uint32_t i = 1; i < op->arg_count; i++)
-			if (!same_for_rows(op, i))
+			if (!is_number(op, i))
 				return NULL;
 		v = op->args[0].value;
 	}

@@ -7,7 +7,7 @@
  *   %x8 = cast %x : u8     unpacking; also of other operands of the result's shape
  *   (or what makes bytes of an input of the network, which then lies nowhere as bytes:
  *   %t  = transpose %x     any order of dimensions (or none)
- *   %x8 = quantize %t, ... element by element, other operands the same for all rows)
+ *   %x8 = quantize %t, ... element by element, other operands one number)
  *   %p  = pad %x8          a constant border (or none)
  *   %a  = conv %p, ...     the anchor, and what follows it element by element
  *   %m  = pad ...          a constant border of the result (or none), where it is not packed

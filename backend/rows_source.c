@@ -1,80 +1,110 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making one row of bytes of an input of the network (backend/rows.h): the operations that do it, on one row, as a
- * function of their own, evaluated as any chain of element-wise operations is. The row's elements lie in x as its
- * order of dimensions has them, a transposed one's as far apart as all of x makes them. */
+ * Making one row of bytes of an input of the network (backend/rows.h). The element-wise operations that do it, on
+ * one row, are a function of their own, in the order in which the input's dimensions stand, so that vectors run
+ * along its memory. A transposed row is made in scratch and put in order as bytes. */
 #include "backend/chain.h"
 #include "backend/rows.h"
 
-/* x seen in the order of dimensions that the anchor wants. */
-static az_view view_of(const az_rows *r)
+static uint32_t place_in_x(const az_rows *r, uint32_t d)
 {
-	const az_type *x = r->func->params.v[r->x]->type;
-	az_view dense, view;
-	az_view_dense(&dense, NULL, x->elem, x->rank, x->dim);
-	view = dense;
-	for (uint32_t d = 0; r->turn && d < x->rank; d++)
-		view.stride[d] = dense.stride[r->turn->attr.transpose.perm.v[d]];
-	return view;
+	return r->turn ? (uint32_t)r->turn->attr.transpose.perm.v[d] : d;
 }
 
-static const az_type *row_type(const az_rows *r, uint32_t i)
+/* One row of elements `elem`, its dimensions as x has them. */
+static const az_type *row_type(const az_rows *r, az_elem elem)
 {
-	const az_type *t = r->func->params.v[i]->type;
-	int64_t dim[4] = {1, 1, r->x_type->dim[2], r->x_type->dim[3]}, turned[4];
-	if (i != r->x)
-		return t;
+	int64_t row[4] = {1, 1, r->x_type->dim[2], r->x_type->dim[3]}, dim[4];
 	for (uint32_t d = 0; d < 4; d++)
-		turned[r->turn ? r->turn->attr.transpose.perm.v[d] : d] = dim[d];
-	return az_type_get(r->func->module->ctx, t->elem, 4, turned);
+		dim[place_in_x(r, d)] = row[d];
+	return az_type_get(r->func->module->ctx, elem, 4, dim);
 }
 
+/* The function of the element-wise operations. */
 static bool fill(const az_rows *r, az_module *module)
 {
 	az_func *row = az_func_new(module, "row");
 	const az_func *func = r->func;
 	az_map map = {0};
-	for (uint32_t i = 0; i < func->params.count; i++)
-		az_map_put(&module->arena, &map, func->params.v[i],
-			az_func_add_param(row, func->params.v[i]->name, row_type(r, i)));
+	for (uint32_t i = 0; i < func->params.count; i++) {
+		const az_value *param = func->params.v[i];
+		const az_type *type = i == r->x ? row_type(r, param->type->elem) : param->type;
+		az_map_put(&module->arena, &map, param, az_func_add_param(row, param->name, type));
+	}
+	if (r->turn)
+		az_map_put(&module->arena, &map, r->turn->results[0], row->params.v[r->x]);
 	az_builder at = {row, NULL, AZ_LOC_NONE};
 	for (const az_op *op = func->first; op; op = op->next)
-		if (az_rows_makes(r, op) && !az_op_clone(&at, op, &map))
+		if (az_rows_makes(r, op) && op != r->turn && !az_op_clone(&at, op, &map))
 			return false;
 	az_func_add_result(row, "r", az_map_get(&map, r->source->results[0]));
 	return true;
 }
 
-static bool emit(az_emitter *e, const az_rows *r, const az_module *module,
+/* `x`: the row where it lies. */
+static bool evaluate(az_emitter *e, const az_rows *r, const az_module *module,
 	const LLVMValueRef *params, const az_view *x)
 {
 	az_chain chain;
 	const az_func *row = az_module_main(module);
-	if (!az_chain_parse(row, &chain))
+	if (!az_chain_parse(row, &chain) || chain.anchor)
 		return az_error(e->ctx, r->func->loc, "rows: no kernel makes rows of \"%s\"",
 			r->func->name);
 	az_chain_bind(e, &chain, params);
-	return az_chain_walk(e, &chain, r->turn ? x : NULL);
+	for (uint32_t i = 0; i < chain.op_count; i++)
+		for (uint32_t k = 0; k < chain.op[i]->arg_count; k++)
+			if (chain.arg[i][k].value == row->params.v[r->x])
+				chain.arg[i][k].view = *x;
+	return az_chain_walk(e, &chain, NULL);
 }
 
-bool az_rows_emit_source(az_emitter *e, const az_rows *r, const LLVMValueRef *params,
-	LLVMValueRef to, LLVMValueRef image, LLVMValueRef row)
+/* Evaluates them on the row at `x`, results at `to`. */
+static bool make_row(az_emitter *e, const az_rows *r, const LLVMValueRef *params, const az_view *x,
+	LLVMValueRef to)
 {
 	LLVMValueRef all[AZ_ARGS_MAX + 1];
 	uint32_t count = r->func->params.count;
-	az_view x = view_of(r);
-	LLVMValueRef place = az_add(e, az_mul(e, image, x.stride[0]), az_mul(e, row, x.stride[1]));
 	for (uint32_t i = 0; i < count; i++)
 		all[i] = params[i];
 	all[count] = to;
-	all[r->x] = x.base = az_at(e, params[r->x], az_mul(e, place, x.elem.bits / 8));
 	az_module *module = az_module_new(e->ctx, "row");
 	AZ_GUARD(e->ctx, {
 		az_module_free(module);
 		return false;
 	});
-	bool ok = fill(r, module) && emit(e, r, module, all, &x);
+	bool ok = fill(r, module) && evaluate(e, r, module, all, x);
 	AZ_UNGUARD(e->ctx);
 	az_module_free(module);
 	return ok;
+}
+
+/* Elements of the row `from`, whose dimensions stand as x has them, in the order that the anchor reads. */
+static bool put_in_order(az_emitter *e, const az_rows *r, const az_view *from, LLVMValueRef to)
+{
+	int64_t dim[4] = {1, 1, r->x_type->dim[2], r->x_type->dim[3]};
+	az_view turned = *from, dense;
+	for (uint32_t d = 0; d < 4; d++)
+		turned.stride[d] = from->stride[place_in_x(r, d)];
+	az_view_dense(&dense, to, from->elem, 4, dim);
+	return az_copy(e, turned, dense, 4, dim);
+}
+
+bool az_rows_emit_source(az_emitter *e, const az_rows *r, const LLVMValueRef *params,
+	LLVMValueRef to, LLVMValueRef image, LLVMValueRef row)
+{
+	const az_type *t = r->func->params.v[r->x]->type;
+	az_view x, made;
+	az_view_dense(&x, NULL, t->elem, t->rank, t->dim);
+	LLVMValueRef at = az_add(e, az_mul(e, image, x.stride[place_in_x(r, 0)]),
+		az_mul(e, row, x.stride[place_in_x(r, 1)]));
+	x.base = az_at(e, params[r->x], az_mul(e, at, t->elem.bits / 8));
+	if (!r->turn)
+		return make_row(e, r, params, &x, to);
+	if (r->source == r->turn)
+		return put_in_order(e, r, &x, to);
+	const az_type *bytes = row_type(r, r->x_type->elem);
+	LLVMValueRef scratch =
+		LLVMBuildAlloca(e->b, LLVMArrayType2(e->i8, (uint64_t)az_type_size(bytes)), "made");
+	az_view_dense(&made, scratch, bytes->elem, bytes->rank, bytes->dim);
+	return make_row(e, r, params, &x, scratch) && put_in_order(e, r, &made, to);
 }
