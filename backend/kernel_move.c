@@ -72,7 +72,7 @@ bool az_move_match(const az_target *target, const az_func *func, az_value *const
 	if (!func->first || !is_move(func->first->code) ||
 		!az_chain_is(func, &chain, func->first->code))
 		return false;
-	if (chain.op_count == 0 && !chain.pad)
+	if (chain.op_count == 0 && (!chain.pad || chain.anchor->code == AZ_OP_concat))
 		return true;
 	return one_view(chain.anchor, &view, NULL);
 }
@@ -93,18 +93,19 @@ static az_view result_view(const az_op *op, uint32_t k, const LLVMValueRef *para
 	return view;
 }
 
-static bool emit_concat(az_emitter *e, const az_op *op, const LLVMValueRef *params)
+/* `whole`: where the result lies, perhaps within a border. */
+static bool emit_concat(az_emitter *e, const az_op *op, const LLVMValueRef *params, az_view whole)
 {
 	const az_type *y = op->results[0]->type;
 	uint32_t axis = (uint32_t)az_axis_normalize(op->attr.concat.axis, y->rank);
 	int64_t at = 0;
 	for (uint32_t k = 0; k < op->arg_count; k++) {
 		const az_type *x = az_op_arg(op, k)->type;
-		az_view from, to = result_view(op, 0, params);
+		az_view from, to = whole;
 		if (az_type_numel(x) == 0)
 			continue;
 		az_view_dense(&from, operand_base(e, op, k, params), x->elem, x->rank, x->dim);
-		to.offset = at * to.stride[axis];
+		to.offset += at * to.stride[axis];
 		at += x->dim[axis];
 		if (!az_copy(e, from, to, x->rank, x->dim))
 			return false;
@@ -276,7 +277,9 @@ bool az_move_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	const az_op *op = chain.anchor;
 	switch (op->code) {
 	case AZ_OP_concat:
-		return emit_concat(e, op, params);
+		az_chain_bind(e, &chain, params);
+		return emit_concat(e, op, params, chain.result[0]) &&
+		       az_chain_fill_pad(e, &chain);
 	case AZ_OP_split:
 		return emit_split(e, op, params);
 	case AZ_OP_tile:

@@ -230,6 +230,8 @@ static bool takes_pad(const az_group *group, const az_op *pad)
 	case AZ_OP_transpose:
 	case AZ_OP_resize:
 		return true;
+	case AZ_OP_concat: /* with nothing between */
+		return group->tail == group->anchor->results[0];
 	default:
 		return false;
 	}
