@@ -39,6 +39,35 @@ static bool pools(net *n, uint32_t i)
 	return follow(n, make(n, code, 1, &x, &attrs, AZ_ELEM_NONE));
 }
 
+/* An integer of fewer than 8 bits. */
+static az_elem pick_narrow(void)
+{
+	bool has_sign = pick(0, 1);
+	return (az_elem){has_sign ? AZ_KIND_INT : AZ_KIND_UINT, (uint8_t)pick(1 + has_sign, 7)};
+}
+
+/* Elements that lie packed, pixels that need not be whole bytes. */
+static bool packed_pools(net *n, uint32_t i)
+{
+	int64_t dim[4] = {pick(1, 2), pick(3, 9), pick(3, 9), pick(1, 40)};
+	int64_t window[2] = {pick(1, 3), pick(1, 3)}, stride[2] = {pick(1, 3), pick(1, 2)}, pad[4];
+	for (uint32_t k = 0; k < 4; k++)
+		pad[k] = pick(0, window[k / 2] - 1);
+	az_opcode code = i % 2 ? AZ_OP_max_pool : AZ_OP_sum_pool;
+	az_attrs attrs;
+	az_attrs_init(code, &attrs);
+	attrs.max_pool.window = ints(n, 2, window);
+	attrs.max_pool.stride = ints(n, 2, stride);
+	attrs.max_pool.pad = ints(n, 4, pad);
+	if (i % 3 == 0)
+		dim[3] = 8 * pick(1, 5);
+	az_value *x = input(n, pick_narrow(), 4, dim, 1);
+	if (code == AZ_OP_max_pool)
+		return made(n, code, 1, &x, &attrs, AZ_ELEM_NONE);
+	attrs.sum_pool.zero = pick(0, 1);
+	return follow(n, make(n, code, 1, &x, &attrs, AZ_ELEM_NONE));
+}
+
 static bool reductions(net *n, uint32_t i)
 {
 	int64_t dim[AZ_RANK_MAX], axes[4];
@@ -210,6 +239,53 @@ static bool moves(net *n, uint32_t i)
 	return follow(n, make(n, AZ_OP_transpose, 1, &x, &attrs, AZ_ELEM_NONE));
 }
 
+/* Packed elements, by whole bytes: `step` of them. */
+static bool packed_moves(net *n, uint32_t i)
+{
+	static const int64_t steps[8] = {0, 8, 4, 8, 2, 8, 4, 8};
+	az_elem elem = pick_narrow();
+	uint32_t rank = (uint32_t)pick(1, 4), last = rank - 1;
+	int64_t step = steps[elem.bits], dim[4], begin[4], size[4], stride[4], pad[8];
+	for (uint32_t k = 0; k < rank; k++) {
+		int64_t unit = k == last ? step : 1;
+		dim[k] = unit * pick(1, 5);
+		size[k] = unit * pick(1, dim[k] / unit);
+		begin[k] = unit * pick(0, (dim[k] - size[k]) / unit);
+		stride[k] = k < last && 2 * size[k] <= dim[k] - begin[k] ? 2 : 1;
+		pad[2 * k] = unit * pick(0, 2);
+		pad[2 * k + 1] = unit * pick(0, 2);
+	}
+	az_value *x = input(n, elem, rank, dim, 1), *two[2] = {x, x};
+	uint32_t axis = (uint32_t)pick(0, last);
+	int64_t sizes[2] = {size[axis], dim[axis] - size[axis]};
+	az_attrs attrs;
+	switch (i % 4) {
+	case 0:
+		az_attrs_init(AZ_OP_slice, &attrs);
+		attrs.slice.begin = ints(n, rank, begin);
+		attrs.slice.size = ints(n, rank, size);
+		attrs.slice.step = ints(n, rank, stride);
+		return made(n, AZ_OP_slice, 1, &x, &attrs, AZ_ELEM_NONE);
+	case 1:
+		az_attrs_init(AZ_OP_pad, &attrs);
+		attrs.pad.pad = ints(n, 2 * rank, pad);
+		if (8 % elem.bits == 0)
+			attrs.pad.value = (float)pick(az_elem_min(elem), az_elem_max(elem));
+		return made(n, AZ_OP_pad, 1, &x, &attrs, AZ_ELEM_NONE);
+	case 2:
+		dim[axis] = (axis == last ? step : 1) * pick(1, 4);
+		two[1] = input(n, elem, rank, dim, 1);
+		az_attrs_init(AZ_OP_concat, &attrs);
+		attrs.concat.axis = axis;
+		return made(n, AZ_OP_concat, 2, two, &attrs, AZ_ELEM_NONE);
+	default:
+		az_attrs_init(AZ_OP_split, &attrs);
+		attrs.split.axis = axis;
+		attrs.split.sizes = ints(n, sizes[1] ? 2 : 1, sizes);
+		return az_op_new(&n->at, AZ_OP_split, 1, &x, &attrs, AZ_ELEM_NONE) != NULL;
+	}
+}
+
 static bool resizes(net *n, uint32_t i)
 {
 	int64_t dim[AZ_RANK_MAX], size[AZ_RANK_MAX];
@@ -292,9 +368,11 @@ static bool products(net *n, uint32_t i)
 /* --- Suite ---------------------------------------------------------------------------------- */
 
 JIT_CASE(pools, 60, 15)
+JIT_CASE(packed_pools, 60, 15)
 JIT_CASE(reductions, 90, 15)
 JIT_CASE(normalizations, 48, 12)
 JIT_CASE(moves, 100, 17)
+JIT_CASE(packed_moves, 80, 17)
 JIT_CASE(resizes, 45, 11)
 JIT_CASE(convolutions, 60, 15)
 JIT_CASE(products, 30, 10)
@@ -302,8 +380,9 @@ JIT_CASE(products, 30, 10)
 void test_shapes_jit(void)
 {
 	unit_suite("shapes compiled",
-		AZ_CASES({"pools", run_pools}, {"reductions", run_reductions},
-			{"normalizations", run_normalizations}, {"moving data", run_moves},
+		AZ_CASES({"pools", run_pools}, {"packed pools", run_packed_pools},
+			{"reductions", run_reductions}, {"normalizations", run_normalizations},
+			{"moving data", run_moves}, {"moving packed data", run_packed_moves},
 			{"resize", run_resizes}, {"convolutions", run_convolutions},
 			{"products", run_products}));
 }
