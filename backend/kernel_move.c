@@ -278,8 +278,7 @@ bool az_move_emit(az_emitter *e, const az_func *func, const az_tile *tile,
 	switch (op->code) {
 	case AZ_OP_concat:
 		az_chain_bind(e, &chain, params);
-		return emit_concat(e, op, params, chain.result[0]) &&
-		       az_chain_fill_pad(e, &chain);
+		return emit_concat(e, op, params, chain.result[0]) && az_chain_fill_pad(e, &chain);
 	case AZ_OP_split:
 		return emit_split(e, op, params);
 	case AZ_OP_tile:
