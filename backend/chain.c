@@ -13,13 +13,20 @@ static bool elem_fits(const az_type *type)
 	return type->elem.bits <= 8 || (type->elem.bits & (type->elem.bits - 1)) == 0;
 }
 
-/* Anchors whose kernel walks over memory by itself take whole bytes; contractions and pools do not. */
+/* Anchors whose kernel walks over memory by itself take whole bytes; the others need not. */
 static bool anchor_elem_fits(const az_op *anchor, const az_type *type)
 {
-	bool packs = anchor->code == AZ_OP_conv || anchor->code == AZ_OP_conv_transpose ||
-		     anchor->code == AZ_OP_matmul || anchor->code == AZ_OP_max_pool ||
-		     anchor->code == AZ_OP_sum_pool;
-	return elem_fits(type) && (packs || type->elem.bits >= 8);
+	switch (anchor->code) {
+	case AZ_OP_conv:
+	case AZ_OP_conv_transpose:
+	case AZ_OP_matmul:
+	case AZ_OP_max_pool:
+	case AZ_OP_sum_pool:
+	case AZ_OP_resize:
+		return elem_fits(type);
+	default:
+		return elem_fits(type) && type->elem.bits >= 8;
+	}
 }
 
 static bool is_chain_op(const az_op *op)
@@ -401,78 +408,6 @@ bool az_chain_fill_pad(az_emitter *e, az_chain *c)
 		}
 	}
 	return true;
-}
-
-/* --- Everywhere ------------------------------------------------------------------------------------------ */
-
-#define VIEWS_MAX (AZ_CHAIN_OPS * AZ_CHAIN_ARGS + AZ_CHAIN_RESULTS + 1)
-
-typedef struct walk {
-	az_chain *chain;
-	az_view x;
-	bool reads_x;
-} walk;
-
-static bool walk_row(az_emitter *e, void *data, const az_place *place)
-{
-	az_chain_row(e, ((walk *)data)->chain, place);
-	return true;
-}
-
-static bool walk_body(az_emitter *e, void *data, const az_place *place)
-{
-	walk *w = data;
-	return az_chain_finish(e, w->chain, place,
-		w->reads_x ? az_view_load(e, &w->x, place) : NULL);
-}
-
-static void swap(int64_t *list, uint32_t a, uint32_t b)
-{
-	int64_t kept = list[a];
-	list[a] = list[b];
-	list[b] = kept;
-}
-
-static void swap_dims(az_view *const *views, uint32_t count, int64_t *size, uint32_t a, uint32_t b)
-{
-	swap(size, a, b);
-	for (uint32_t i = 0; i < count; i++) {
-		swap(views[i]->stride, a, b);
-		swap(views[i]->group, a, b);
-	}
-}
-
-/* Vectors lie along the last dimension. Where that is short and x runs along another one, as the three colours of a
- * picture do that come plane by plane, they lie along that. */
-static void turn(const az_view *x, az_view *const *views, uint32_t count, uint32_t rank,
-	int64_t *size, uint32_t lanes)
-{
-	uint32_t last = rank - 1;
-	for (uint32_t d = 0; d < last; d++)
-		if (size[last] < lanes && size[d] > size[last] && x->stride[d] == 1 &&
-			x->stride[last] != 1) {
-			swap_dims(views, count, size, d, last);
-			return;
-		}
-}
-
-bool az_chain_walk(az_emitter *e, az_chain *c, const az_view *x)
-{
-	walk w = {.chain = c, .reads_x = x != NULL};
-	az_view *views[VIEWS_MAX];
-	uint32_t count = az_chain_views(c, views, VIEWS_MAX - 1), lanes = az_chain_lanes(e, c);
-	int64_t zero[AZ_ITER_RANK] = {0}, size[AZ_ITER_RANK] = {0};
-	for (uint32_t d = 0; d < c->shape->rank; d++)
-		size[d] = c->shape->dim[d];
-	if (x) {
-		w.x = *x;
-		views[count++] = &w.x;
-	}
-	uint32_t rank = az_iter_collapse(c->shape->rank, size, views, count);
-	if (x)
-		turn(&w.x, views, count, rank, size, lanes);
-	return az_iterate(e, rank, zero, size, lanes, walk_row, walk_body, &w) &&
-	       az_chain_fill_pad(e, c);
 }
 
 /* Does the operation compute on floats in a way that a vector unit without subnormals would change? */

@@ -5,8 +5,15 @@
 
 bool az_op_only_moves(const az_op *op)
 {
-	return (az_op_table[op->code].traits & AZ_TRAIT_MOVES) || op->code == AZ_OP_pad ||
-	       op->code == AZ_OP_concat;
+	switch (op->code) {
+	case AZ_OP_concat:
+	case AZ_OP_pad:
+		return true;
+	case AZ_OP_resize:
+		return op->attr.resize.mode == AZ_interpolation_nearest;
+	default:
+		return az_op_table[op->code].traits & AZ_TRAIT_MOVES;
+	}
 }
 
 int az_repeated_byte(az_elem elem, int64_t value)
@@ -35,6 +42,8 @@ static bool ends_on_bytes(const az_value *value, az_elem elem)
 
 bool az_moves_whole_bytes(const az_op *op, az_elem elem)
 {
+	if (!az_elem_is_integer(elem))
+		return false;
 	for (uint32_t i = 0; i < op->arg_count; i++)
 		if (!op->args[i].value || !ends_on_bytes(op->args[i].value, elem))
 			return false;

@@ -9,8 +9,8 @@
 /* Is every element of the result one of an operand's, or a constant? */
 bool az_op_only_moves(const az_op *op);
 
-/* Would the operation move whole bytes if its elements were `elem`, which may be packed several to a byte? Then
- * it is the same operation on bytes, its last dimension in bytes. Slices, splits, concatenations and constant
+/* Would the operation move whole bytes if its elements were `elem`, integers that may be packed several to a byte?
+ * Then it is the same operation on bytes, its last dimension in bytes. Slices, splits, concatenations and constant
  * borders may be; others are not, and neither is what has no dimension. */
 bool az_moves_whole_bytes(const az_op *op, az_elem elem);
 

@@ -19,16 +19,10 @@ static bool is_float(const az_value *v)
 	return az_elem_is_float(v->type->elem);
 }
 
-static bool moves(const az_op *op)
-{
-	return az_op_only_moves(op) ||
-	       (op->code == AZ_OP_resize && op->attr.resize.mode == AZ_interpolation_nearest);
-}
-
 /* Element by element, or none at all. */
 static bool is_simple(const az_op *op)
 {
-	return moves(op) ||
+	return az_op_only_moves(op) ||
 	       (az_op_table[op->code].traits & (AZ_TRAIT_ELTWISE | AZ_TRAIT_MAPS)) != 0;
 }
 
@@ -65,7 +59,7 @@ static bool goes_out(const survey *s, const az_value *v)
 	for (const az_use *use = v->uses; use; use = use->next) {
 		if (!use->user)
 			continue;
-		if (!all_of(use->user, moves))
+		if (!all_of(use->user, az_op_only_moves))
 			return false;
 		for (uint32_t i = 0; i < use->user->result_count; i++) {
 			if (!s->behind[use->user->results[i]->id])

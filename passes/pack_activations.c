@@ -9,12 +9,13 @@
  *
  * Their numbers stay. A value is packed where that keeps its bytes out of memory altogether: its makers write
  * and its readers unpack a few rows at a time. So it is made by a quantizer (or by thresholds, a table, pooling by
- * maximum) and read by convolutions, pools, and element by element, it has four dimensions, and its rows are
- * whole bytes. What one element-wise operation alone reads stays in registers, and all else as it is.
+ * maximum) and read by convolutions, pools, and element by element, it has four dimensions and more than a few
+ * elements, and its rows are whole bytes. What one element-wise operation alone reads stays in registers, and all
+ * else as it is.
  *
- * Some read what is packed as it is: slices, splits, concatenations and borders that move whole bytes, and pools
- * with a border or with windows so high that a few rows would be most of the value. What the former and pools by
- * maximum make is packed again:
+ * Some read what is packed as it is: slices, splits, concatenations and borders that move whole bytes, resizing to
+ * the nearest, and pools with a border or with windows so high that a few rows would be most of the value, sums
+ * over all pixels among them. What is only moved, and what pools by maximum make, is packed again:
  *
  *   %s = slice %q, ... : u8[..]                         ->    %t = slice %p, ... : u4[..]
  *                                                             %s = cast %t : u8[..]
@@ -77,7 +78,7 @@ static az_elem moved(const packer *p, const az_op *op)
 	for (uint32_t i = 1; i < op->arg_count; i++)
 		if (!az_elem_equal(narrow_of(p, op->args[i].value), elem))
 			return stored;
-	return az_moves_whole_bytes(op, elem) ? elem : stored;
+	return op->code == AZ_OP_resize || az_moves_whole_bytes(op, elem) ? elem : stored;
 }
 
 /* The narrowest type that holds what the operation makes, known of its operands already. */
@@ -107,9 +108,23 @@ static az_elem made(const packer *p, const az_op *op)
 
 /* --- Where it may be -------------------------------------------------------------------------- */
 
+/* A sum over all pixels, as if by a pool? */
+static bool sums_pixels(const az_op *op)
+{
+	const az_attrs_reduce *a = &op->attr.reduce;
+	const az_type *x = op->args[0].value->type;
+	if (op->code != AZ_OP_reduce || a->kind != AZ_reduction_sum || x->rank != 4 ||
+		a->axes.count != 2)
+		return false;
+	int first = az_axis_normalize(a->axes.v[0], 4), second = az_axis_normalize(a->axes.v[1], 4);
+	return AZ_MIN(first, second) == 1 && AZ_MAX(first, second) == 2;
+}
+
 /* Does a pool read packed elements as they are, rather than some rows unpacked? */
 static bool pools_packed(const az_op *op)
 {
+	if (sums_pixels(op))
+		return true;
 	if (op->code != AZ_OP_max_pool && op->code != AZ_OP_sum_pool)
 		return false;
 	bool max = op->code == AZ_OP_max_pool;
@@ -147,9 +162,13 @@ static bool reads_unpacked(const az_use *use)
 	}
 }
 
-static bool whole_rows(const az_type *t, az_elem elem)
+#define LEAST 64 /* elements: places in memory are as far apart, so fewer save nothing */
+
+/* Does packing save memory, and are rows whole bytes then? */
+static bool is_worth(const az_type *t, az_elem elem)
 {
-	return elem.bits < 8 && t->rank == 4 && t->dim[2] * t->dim[3] * elem.bits % 8 == 0;
+	return elem.bits < 8 && t->rank == 4 && az_type_numel(t) > LEAST &&
+	       t->dim[2] * t->dim[3] * elem.bits % 8 == 0;
 }
 
 /* --- What lies in memory ---------------------------------------------------------------------- */
@@ -236,7 +255,7 @@ static bool reads_packed(const packer *p, const az_use *use)
 static bool is_candidate(const packer *p, const az_value *value)
 {
 	const az_op *maker = az_value_op(value);
-	return whole_rows(value->type, p->narrow[value->id]) &&
+	return is_worth(value->type, p->narrow[value->id]) &&
 	       (stays_narrow(maker) || (value->uses && !stays_in_registers(p, value)));
 }
 
@@ -344,12 +363,30 @@ static bool keep_narrow(packer *p, az_op *op)
 	return true;
 }
 
+/* A sum over all pixels as a pool of packed elements. */
+static bool sum_by_pool(az_op *op, az_value *packed)
+{
+	az_builder at = {op->func, op, op->loc};
+	const az_type *x = packed->type, *y = op->results[0]->type;
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_sum_pool, &attrs);
+	attrs.sum_pool.window = az_ints_copy(op->func->module, 2, &x->dim[1]);
+	attrs.sum_pool.zero = op->attr.reduce.zero;
+	az_value *sum = az_build(&at, AZ_OP_sum_pool, 1, &packed, &attrs, y->elem);
+	sum = sum ? az_build_reshape(&at, sum, y->rank, y->dim) : NULL;
+	if (sum)
+		az_replace_op(op, sum);
+	return sum != NULL;
+}
+
 static bool rewrite(packer *p, az_op *op)
 {
 	az_value *value = op->results[0];
 	if (stays_narrow(op))
 		return !p->packed[value->id] || keep_narrow(p, op);
 	az_value *from = pools_packed(op) ? unpacked_from(op->args[0].value) : NULL;
+	if (from && op->code == AZ_OP_reduce)
+		return sum_by_pool(op, from);
 	if (from)
 		az_op_set_arg(op, 0, from);
 	return !p->packed[value->id] || pack(value, p->narrow[value->id]);

@@ -299,6 +299,10 @@ static bool resizes(net *n, uint32_t i)
 	for (uint32_t k = 0; k < rank; k++)
 		size[k] = pick(0, 1) ? dim[k] : pick(1, 14);
 	attrs.resize.size = ints(n, rank, size);
+	if (i % 6 == 0) {
+		az_value *packed = input(n, pick_narrow(), rank, dim, 1);
+		return made(n, AZ_OP_resize, 1, &packed, &attrs, AZ_ELEM_NONE);
+	}
 	az_elem elem = i % 3 == 0 ? all_elems[pick(0, NUMBERS - 1)] : pick_float();
 	az_value *x = input(n, elem, rank, dim, -5);
 	return follow(n, make(n, AZ_OP_resize, 1, &x, &attrs, AZ_ELEM_NONE));
