@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kernel rows: a convolution or pool between activations of fewer than 8 bits that lie packed in the arena
+ * Kernel rows: a convolution, pool or product between activations of fewer than 8 bits that lie packed in the arena
  * (backend/rows.h), strip by strip: unpack the rows that a strip reads into scratch on the stack, the border
  * among them, let another kernel compute the strip from bytes, pack what it gave. That other kernel is asked for
  * as for any function; its code stands inside the loop over strips.
@@ -76,7 +76,7 @@ static const az_kernel *read_tile(const az_func *func, const az_tile *tile, az_r
 {
 	if (!az_rows_read(func, rows) || tile->count < OWN || tile->v[0] < 0 ||
 		tile->v[0] >= (int64_t)az_kernel_count || tile->v[1] < 1 ||
-		rows->body->dim[1] % tile->v[1] != 0)
+		az_rows_shape_of(rows->body).rows % tile->v[1] != 0)
 		return NULL;
 	rows->height = tile->v[1];
 	return &az_kernels[tile->v[0]];
@@ -142,7 +142,7 @@ static LLVMValueRef reserve(az_emitter *e, int64_t bytes)
 
 static int64_t bytes_of_row(const az_type *t)
 {
-	return t->dim[2] * t->dim[3] * t->elem.bits / 8;
+	return az_rows_shape_of(t).elements * t->elem.bits / 8;
 }
 
 /* Where the rows of parameter i for this strip begin, were it not in scratch. */
@@ -150,7 +150,8 @@ static LLVMValueRef row_at(rows_code *c, LLVMValueRef base, const az_type *t, in
 {
 	az_emitter *e = c->e;
 	int64_t row = bytes_of_row(t);
-	LLVMValueRef at = t->dim[0] > 1 ? az_mul(e, c->image, t->dim[1] * row) : az_index(e, 0);
+	az_rows_shape shape = az_rows_shape_of(t);
+	LLVMValueRef at = shape.images > 1 ? az_mul(e, c->image, shape.rows * row) : az_index(e, 0);
 	return az_at(e, base, az_add(e, at, az_mul(e, c->strip, step * row)));
 }
 
@@ -159,11 +160,12 @@ static bool bring_row(rows_code *c, LLVMValueRef to, LLVMValueRef row)
 {
 	az_emitter *e = c->e;
 	const az_type *t = c->r->x_type;
-	int64_t count = t->dim[2] * t->dim[3];
+	az_rows_shape shape = az_rows_shape_of(t);
+	int64_t count = shape.elements;
 	if (c->r->source)
 		return az_rows_emit_source(e, c->r, c->params, to, c->image, row);
-	LLVMValueRef image =
-		t->dim[0] > 1 ? az_mul(e, c->image, t->dim[1] * bytes_of_row(t)) : az_index(e, 0);
+	LLVMValueRef image = shape.images > 1 ? az_mul(e, c->image, shape.rows * bytes_of_row(t))
+					      : az_index(e, 0);
 	LLVMValueRef from =
 		az_at(e, c->params[c->r->x], az_add(e, image, az_mul(e, row, bytes_of_row(t))));
 	if (t->elem.bits < 8)
@@ -242,7 +244,7 @@ static bool bind(rows_code *c, LLVMValueRef *params)
 		} else {
 			az_unpack_bytes(e, t->elem, c->scratch[i],
 				row_at(c, c->params[i], t, r->height),
-				r->height * t->dim[2] * t->dim[3]);
+				r->height * az_rows_shape_of(t).elements);
 		}
 	}
 	params[count] = c->result ? c->result : row_at(c, c->params[count], r->body, r->height);
@@ -255,7 +257,7 @@ static void put_result(rows_code *c)
 	az_emitter *e = c->e;
 	const az_rows *r = c->r;
 	LLVMValueRef to = c->params[r->func->params.count];
-	int64_t row = r->body->dim[2] * r->body->dim[3];
+	int64_t row = az_rows_shape_of(r->body).elements;
 	if (r->packing) {
 		const az_type *t = r->packing->results[0]->type;
 		az_pack_bytes(e, t->elem, row_at(c, to, t, r->height), c->result, r->height * row);
@@ -302,10 +304,10 @@ static bool emit_strips(rows_code *c)
 	const az_rows *r = c->r;
 	LLVMValueRef params[AZ_ARGS_MAX + 1];
 	az_loop images, strips;
-	az_loop_begin(e, &images, az_index(e, 0), az_index(e, r->body->dim[0]), 1, 0, NULL);
+	az_rows_shape body = az_rows_shape_of(r->body);
+	az_loop_begin(e, &images, az_index(e, 0), az_index(e, body.images), 1, 0, NULL);
 	c->image = images.i;
-	az_loop_begin(e, &strips, az_index(e, 0), az_index(e, r->body->dim[1] / r->height), 1, 0,
-		NULL);
+	az_loop_begin(e, &strips, az_index(e, 0), az_index(e, body.rows / r->height), 1, 0, NULL);
 	c->strip = strips.i;
 	if (!bind(c, params) || !c->kernel->emit(e, c->core, &c->tile, params))
 		return false;

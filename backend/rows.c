@@ -34,6 +34,28 @@ bool az_packs(const az_op *op)
 	return casts(op, false);
 }
 
+az_rows_shape az_rows_shape_of(const az_type *t)
+{
+	az_rows_shape shape = {.dim = t->rank > 2, .images = 1, .elements = 1};
+	shape.rows = t->dim[shape.dim];
+	if (shape.dim)
+		shape.images = t->dim[0];
+	for (uint32_t d = shape.dim + 1; d < t->rank; d++)
+		shape.elements *= t->dim[d];
+	return shape;
+}
+
+/* The type with one image and so many rows. */
+static const az_type *with_rows(const az_rows *r, const az_type *t, az_elem elem, int64_t rows)
+{
+	int64_t dim[4];
+	for (uint32_t d = 0; d < t->rank; d++)
+		dim[d] = t->dim[d];
+	dim[0] = 1;
+	dim[az_rows_shape_of(t).dim] = rows;
+	return az_type_get(r->func->module->ctx, elem, t->rank, dim);
+}
+
 /* --- The anchor ------------------------------------------------------------------------------- */
 
 typedef struct window {
@@ -51,21 +73,36 @@ static window window_of(const az_op *op)
 		const az_attrs_max_pool *a = &op->attr.max_pool;
 		return (window){a->stride, a->pad, a->dilation, az_ints_at(a->window, 0, 1)};
 	}
+	if (op->code == AZ_OP_matmul)
+		return (window){.size = 1};
 	const az_attrs_sum_pool *a = &op->attr.sum_pool;
 	return (window){a->stride, a->pad, a->dilation, az_ints_at(a->window, 0, 1)};
 }
 
-static bool is_windowed(const az_op *op)
+static bool is_anchor(const az_op *op)
 {
-	return op->code == AZ_OP_conv || op->code == AZ_OP_max_pool || op->code == AZ_OP_sum_pool;
+	return op->code == AZ_OP_conv || op->code == AZ_OP_max_pool || op->code == AZ_OP_sum_pool ||
+	       op->code == AZ_OP_matmul;
+}
+
+/* A product with one matrix for all images. */
+static bool takes_product(const az_op *op)
+{
+	const az_value *w = op->args[1].value;
+	uint32_t rank = op->args[0].value->type->rank;
+	return rank >= 2 && rank <= 4 && w->type->rank == 2 &&
+	       (!az_value_op(w) || az_decodes_weights(az_value_op(w)));
 }
 
 bool az_rows_takes(const az_op *op)
 {
-	if (!is_windowed(op))
+	if (!is_anchor(op))
 		return false;
 	const az_type *x = op->args[0].value->type, *y = op->results[0]->type;
 	window w = window_of(op);
+	if (op->code == AZ_OP_matmul)
+		return takes_product(op) && y->rank == x->rank && x->elem.bits == 8 &&
+		       az_elem_is_integer(x->elem);
 	return x->rank == 4 && y->rank == 4 && op->result_count == 1 && x->elem.bits == 8 &&
 	       az_elem_is_integer(x->elem) &&
 	       (op->code == AZ_OP_conv || (!az_ints_at(w.pad, 0, 0) && !az_ints_at(w.pad, 2, 0)));
@@ -76,7 +113,8 @@ static bool read_window(az_rows *r)
 	window w = window_of(r->anchor);
 	r->stride = az_ints_at(w.stride, 0, 1);
 	r->extent = (w.size - 1) * az_ints_at(w.dilation, 0, 1) + 1;
-	int64_t in = r->padded->dim[1], out = r->anchor->results[0]->type->dim[1];
+	int64_t in = az_rows_shape_of(r->padded).rows;
+	int64_t out = az_rows_shape_of(r->anchor->results[0]->type).rows;
 	return az_rows_takes(r->anchor) && !az_ints_at(w.pad, 0, 0) && !az_ints_at(w.pad, 2, 0) &&
 	       out > 0 && (out - 1) * r->stride + r->extent <= in;
 }
@@ -85,7 +123,7 @@ static bool read_window(az_rows *r)
 
 static bool whole_bytes(const az_type *type)
 {
-	return type->dim[2] * type->dim[3] * type->elem.bits % 8 == 0;
+	return az_rows_shape_of(type).elements * type->elem.bits % 8 == 0;
 }
 
 /* Constant borders of rows and columns only. */
@@ -118,14 +156,16 @@ static bool classify_operand(az_rows *r, const az_op *op, uint32_t i)
 		r->kind[v->index] = AZ_ROWS_COPIED;
 		return az_type_same_shape(t, y) && whole_bytes(t);
 	}
-	if (t->rank < 3 || (t->rank == 3 && t->dim[0] == 1))
+	uint32_t inner = y->rank - 1 - az_rows_shape_of(y).dim; /* dimensions of one row */
+	if (t->rank <= inner || (t->rank == inner + 1 && t->dim[0] == 1))
 		return true;
-	if (t->rank != 4 || t->elem.bits % 8)
+	if (t->rank != y->rank || t->elem.bits % 8)
 		return false;
-	if (t->dim[0] == 1 && t->dim[1] == 1)
+	az_rows_shape own = az_rows_shape_of(t), body = az_rows_shape_of(y);
+	if (own.images == 1 && own.rows == 1)
 		return true;
 	r->kind[v->index] = AZ_ROWS_SLICED;
-	return t->dim[0] == y->dim[0] && t->dim[1] == y->dim[1];
+	return own.images == body.images && own.rows == body.rows;
 }
 
 /* Is operand i, from outside, one number? */
@@ -226,7 +266,7 @@ bool az_rows_read(const az_func *func, az_rows *r)
 	bool strips = false;
 	for (const az_op *op = func->first; op; op = op->next) {
 		strips = strips || az_unpacks(op) || az_packs(op);
-		if (!r->anchor && is_windowed(op))
+		if (!r->anchor && is_anchor(op))
 			r->anchor = op;
 	}
 	if (!r->anchor || !az_rows_takes(r->anchor) || func->params.count > AZ_ARGS_MAX ||
@@ -261,12 +301,12 @@ int64_t az_rows_scratch(const az_rows *r, uint32_t i)
 	if (r->kind[i] != AZ_ROWS_COPIED)
 		return 0;
 	const az_type *t = i == r->x ? r->padded : r->body;
-	return (i == r->x ? az_rows_span(r) : r->height) * t->dim[2] * t->dim[3];
+	return (i == r->x ? az_rows_span(r) : r->height) * az_rows_shape_of(t).elements;
 }
 
 int64_t az_rows_result_scratch(const az_rows *r)
 {
-	int64_t elements = r->height * r->body->dim[2] * r->body->dim[3];
+	int64_t elements = r->height * az_rows_shape_of(r->body).elements;
 	return r->packing || r->margin ? elements * (r->body->elem.bits / 8) : 0;
 }
 
@@ -281,7 +321,7 @@ static int64_t all_scratch(const az_rows *r)
 /* A quarter of what the whole would take is little beside what packing saves. */
 void az_rows_choose(az_rows *r)
 {
-	int64_t rows = r->height = r->body->dim[1];
+	int64_t rows = r->height = az_rows_shape_of(r->body).rows;
 	int64_t wanted = AZ_MAX(AZ_MIN(all_scratch(r) / 4, SCRATCH_WANTED), SCRATCH_LEAST);
 	for (; r->height > 1; r->height--)
 		if (rows % r->height == 0 && all_scratch(r) <= wanted)
@@ -293,18 +333,13 @@ void az_rows_choose(az_rows *r)
 static const az_type *strip_type(const az_rows *r, uint32_t i)
 {
 	const az_type *t = r->func->params.v[i]->type;
-	int64_t dim[4];
 	if (r->kind[i] == AZ_ROWS_WHOLE)
 		return t;
 	const az_type *like = i == r->x ? r->padded : t;
-	dim[0] = 1;
-	dim[1] = i == r->x ? az_rows_span(r) : r->height;
-	dim[2] = like->dim[2];
-	dim[3] = like->dim[3];
 	az_elem elem = like->elem;
 	if (is_packed(elem))
 		elem.bits = 8;
-	return az_type_get(r->func->module->ctx, elem, 4, dim);
+	return with_rows(r, like, elem, i == r->x ? az_rows_span(r) : r->height);
 }
 
 static bool fill_core(const az_rows *r, az_module *module)
@@ -333,7 +368,8 @@ static bool fill_core(const az_rows *r, az_module *module)
 	}
 	az_func_add_result(core, "r", az_map_get(&map, body));
 	const az_type *made = core->results.v[0].use->value->type;
-	return made->rank == 4 && made->dim[1] == r->height && made->dim[2] == r->body->dim[2];
+	return az_rows_shape_of(made).rows == r->height && made->rank == r->body->rank &&
+	       az_rows_shape_of(made).elements == az_rows_shape_of(r->body).elements;
 }
 
 az_module *az_rows_core(const az_rows *r)

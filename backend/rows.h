@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A convolution or pool whose activations lie packed in memory, seen as strips of rows: each strip's inputs
+ * A convolution, pool or product whose activations lie packed in memory, seen as strips of rows: each strip's inputs
  * are unpacked into scratch, another kernel computes the strip from bytes (its *core*), and the result is
  * packed again. The function of such a group:
  *
@@ -16,6 +16,14 @@
 #define AZ_BACKEND_ROWS_H
 
 #include "backend/kernel.h"
+
+/* A tensor as rows of elements: [images, rows, columns, channels], [images, rows, columns] or [rows, columns]. */
+typedef struct az_rows_shape {
+	uint32_t dim; /* the dimension of rows */
+	int64_t images, rows, elements;
+} az_rows_shape;
+
+az_rows_shape az_rows_shape_of(const az_type *type);
 
 typedef enum az_rows_kind {
 	AZ_ROWS_WHOLE,  /* as it is, for every strip */

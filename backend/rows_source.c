@@ -11,13 +11,22 @@ static uint32_t place_in_x(const az_rows *r, uint32_t d)
 	return r->turn ? (uint32_t)r->turn->attr.transpose.perm.v[d] : d;
 }
 
+/* The lengths of one row, as the anchor has its dimensions. */
+static void row_dims(const az_rows *r, int64_t *dim)
+{
+	for (uint32_t d = 0; d < r->x_type->rank; d++)
+		dim[d] = r->x_type->dim[d];
+	dim[0] = dim[az_rows_shape_of(r->x_type).dim] = 1;
+}
+
 /* One row of elements `elem`, its dimensions as x has them. */
 static const az_type *row_type(const az_rows *r, az_elem elem)
 {
-	int64_t row[4] = {1, 1, r->x_type->dim[2], r->x_type->dim[3]}, dim[4];
-	for (uint32_t d = 0; d < 4; d++)
+	int64_t row[4], dim[4];
+	row_dims(r, row);
+	for (uint32_t d = 0; d < r->x_type->rank; d++)
 		dim[place_in_x(r, d)] = row[d];
-	return az_type_get(r->func->module->ctx, elem, 4, dim);
+	return az_type_get(r->func->module->ctx, elem, r->x_type->rank, dim);
 }
 
 /* The function of the element-wise operations. */
@@ -81,12 +90,14 @@ static bool make_row(az_emitter *e, const az_rows *r, const LLVMValueRef *params
 /* Elements of the row `from`, whose dimensions stand as x has them, in the order that the anchor reads. */
 static bool put_in_order(az_emitter *e, const az_rows *r, const az_view *from, LLVMValueRef to)
 {
-	int64_t dim[4] = {1, 1, r->x_type->dim[2], r->x_type->dim[3]};
+	int64_t dim[4];
+	uint32_t rank = r->x_type->rank;
 	az_view turned = *from, dense;
-	for (uint32_t d = 0; d < 4; d++)
+	row_dims(r, dim);
+	for (uint32_t d = 0; d < rank; d++)
 		turned.stride[d] = from->stride[place_in_x(r, d)];
-	az_view_dense(&dense, to, from->elem, 4, dim);
-	return az_copy(e, turned, dense, 4, dim);
+	az_view_dense(&dense, to, from->elem, rank, dim);
+	return az_copy(e, turned, dense, rank, dim);
 }
 
 bool az_rows_emit_source(az_emitter *e, const az_rows *r, const LLVMValueRef *params,
@@ -95,8 +106,10 @@ bool az_rows_emit_source(az_emitter *e, const az_rows *r, const LLVMValueRef *pa
 	const az_type *t = r->func->params.v[r->x]->type;
 	az_view x, made;
 	az_view_dense(&x, NULL, t->elem, t->rank, t->dim);
-	LLVMValueRef at = az_add(e, az_mul(e, image, x.stride[place_in_x(r, 0)]),
-		az_mul(e, row, x.stride[place_in_x(r, 1)]));
+	az_rows_shape shape = az_rows_shape_of(r->x_type);
+	LLVMValueRef at = az_mul(e, row, x.stride[place_in_x(r, shape.dim)]);
+	if (shape.images > 1)
+		at = az_add(e, at, az_mul(e, image, x.stride[place_in_x(r, 0)]));
 	x.base = az_at(e, params[r->x], az_mul(e, at, t->elem.bits / 8));
 	if (!r->turn)
 		return make_row(e, r, params, &x, to);

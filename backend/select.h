@@ -31,8 +31,8 @@ bool az_decodes_weights(const az_op *op);
 /* Is it left in main: a view? */
 bool az_stays_in_main(const az_op *op);
 
-/* Is memory scarcer than time, as it is where activations are packed? */
-bool az_memory_is_scarce(const az_func *func);
+/* Is memory scarcer than time: has the module been through pack-activations? */
+bool az_memory_is_scarce(const az_module *module);
 
 /* Groups of the operations given, in their order. */
 void az_group_ops(const az_op_list *ops, bool scarce, az_arena *arena, az_group_list *out);

@@ -208,7 +208,7 @@ static bool run(selector *s)
 {
 	az_func *func = az_module_main(s->pass->module);
 	az_op_list ops = {0};
-	s->scarce = az_memory_is_scarce(func);
+	s->scarce = az_memory_is_scarce(s->pass->module);
 	for (az_op *op = func->first; op; op = op->next) {
 		if (op->code == AZ_OP_call)
 			return az_error(s->pass->ctx, op->loc,

@@ -217,10 +217,10 @@ static bool same_everywhere(const az_op *op)
 
 #define MOVED_MAX 4
 
-bool az_memory_is_scarce(const az_func *func)
+bool az_memory_is_scarce(const az_module *module)
 {
-	for (const az_op *op = func->first; op; op = op->next)
-		if (az_unpacks(op))
+	for (uint32_t i = 0; i < module->done.count; i++)
+		if (strcmp(module->done.v[i], "pack-activations") == 0)
 			return true;
 	return false;
 }
@@ -260,7 +260,7 @@ static bool quantize_behind(az_op *op)
 bool az_select_prepare(az_pass_ctx *pass)
 {
 	az_func *func = az_module_main(pass->module);
-	bool scarce = az_memory_is_scarce(func);
+	bool scarce = az_memory_is_scarce(pass->module);
 	for (az_op *op = func->first, *next; op; op = next) {
 		next = op->next;
 		if (op->code == AZ_OP_dequantize && !dequantize_for_each(op))

@@ -9,12 +9,12 @@
  *
  * Their numbers stay. A value is packed where that keeps its bytes out of memory altogether: its makers write
  * and its readers unpack a few rows at a time. So it is made by a quantizer (or by thresholds, a table, pooling by
- * maximum) and read by convolutions, pools, and element by element, it has four dimensions and more than a few
- * elements, and its rows are whole bytes. What one element-wise operation alone reads stays in registers, and all
+ * maximum) and read by convolutions, pools, products with constant matrices, and element by element, it has two to
+ * four dimensions and more than a few elements, and its rows are whole bytes. What one element-wise operation alone reads stays in registers, and all
  * else as it is.
  *
- * Some read what is packed as it is: slices, splits, concatenations and borders that move whole bytes, resizing to
- * the nearest, and pools with a border or with windows so high that a few rows would be most of the value, sums
+ * Some read what is packed as it is: reshapes, slices, splits, concatenations and borders that move whole bytes,
+ * resizing to the nearest, and pools with a border or with windows so high that a few rows would be most of the value, sums
  * over all pixels among them. What is only moved, and what pools by maximum make, is packed again:
  *
  *   %s = slice %q, ... : u8[..]                         ->    %t = slice %p, ... : u4[..]
@@ -78,7 +78,8 @@ static az_elem moved(const packer *p, const az_op *op)
 	for (uint32_t i = 1; i < op->arg_count; i++)
 		if (!az_elem_equal(narrow_of(p, op->args[i].value), elem))
 			return stored;
-	return op->code == AZ_OP_resize || az_moves_whole_bytes(op, elem) ? elem : stored;
+	bool anyway = op->code == AZ_OP_resize || op->code == AZ_OP_reshape;
+	return anyway || az_moves_whole_bytes(op, elem) ? elem : stored;
 }
 
 /* The narrowest type that holds what the operation makes, known of its operands already. */
@@ -141,6 +142,17 @@ static bool stays_narrow(const az_op *op)
 	return az_op_only_moves(op) || (op->code == AZ_OP_max_pool && pools_packed(op));
 }
 
+/* A product with one matrix of weights, which may be made of constants. */
+static bool has_constant_matrix(const az_op *matmul)
+{
+	const az_value *w = matmul->args[1].value;
+	for (const az_op *maker; w->type->rank == 2 && (maker = az_value_op(w));
+		w = maker->args[0].value)
+		if (maker->code != AZ_OP_dequantize && maker->code != AZ_OP_lookup)
+			return false;
+	return w->type->rank == 2 && az_value_is_const(w);
+}
+
 /* Does it read the value unpacked, some rows at a time or element by element? */
 static bool reads_unpacked(const az_use *use)
 {
@@ -150,6 +162,8 @@ static bool reads_unpacked(const az_use *use)
 	switch (op->code) {
 	case AZ_OP_conv:
 		return use->index == 0;
+	case AZ_OP_matmul:
+		return use->index == 0 && has_constant_matrix(op);
 	case AZ_OP_max_pool:
 	case AZ_OP_sum_pool:
 		return true;
@@ -167,8 +181,9 @@ static bool reads_unpacked(const az_use *use)
 /* Does packing save memory, and are rows whole bytes then? */
 static bool is_worth(const az_type *t, az_elem elem)
 {
-	return elem.bits < 8 && t->rank == 4 && az_type_numel(t) > LEAST &&
-	       t->dim[2] * t->dim[3] * elem.bits % 8 == 0;
+	int64_t row = t->rank < 2 ? 0 : t->dim[t->rank - 1] * (t->rank == 4 ? t->dim[2] : 1);
+	return elem.bits < 8 && row > 0 && t->rank <= 4 && az_type_numel(t) > LEAST &&
+	       row * elem.bits % 8 == 0;
 }
 
 /* --- What lies in memory ---------------------------------------------------------------------- */

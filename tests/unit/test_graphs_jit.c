@@ -304,6 +304,30 @@ static az_value *function(graph *g, az_value *x)
 	return one(g, codes[pick(0, (int64_t)AZ_COUNT(codes) - 1)], x, NULL);
 }
 
+/* Each pixel times a matrix: of a picture, or of as many rows as it has pixels. */
+static az_value *product(graph *g, az_value *x)
+{
+	const int64_t *dim = x->type->dim;
+	int64_t out = g->eights ? 8 * pick(1, 3) : pick(1, 9), shape[2] = {dim[3], out};
+	int64_t tokens[3] = {dim[0], dim[1] * dim[2], dim[3]};
+	int64_t picture[4] = {dim[0], dim[1], dim[2], out};
+	bool flat = pick(0, 1);
+	az_attrs attrs;
+	az_attrs_init(AZ_OP_reshape, &attrs);
+	if (flat) {
+		attrs.reshape.shape = ints(&g->n, 3, tokens);
+		x = one(g, AZ_OP_reshape, x, &attrs);
+	}
+	az_value *args[3] = {
+		x, constant(g, 2, shape, 2 / sqrt((double)shape[0])), constant(g, 1, &out, 0.5)};
+	az_attrs none;
+	az_attrs_init(AZ_OP_matmul, &none);
+	uint32_t count = 2 + (pick(0, 1) > 0);
+	x = x ? layer(g, make(&g->n, AZ_OP_matmul, count, args, &none, AZ_ELEM_NONE)) : NULL;
+	attrs.reshape.shape = ints(&g->n, 4, picture);
+	return flat && x ? one(g, AZ_OP_reshape, x, &attrs) : x;
+}
+
 /* A mean over the pixels or all of them in one row, a product, sometimes a softmax. */
 static az_value *head(graph *g, az_value *x)
 {
@@ -335,7 +359,7 @@ static az_value *head(graph *g, az_value *x)
 
 static az_value *step(graph *g, az_value *x)
 {
-	switch (g->count == 1 && pick(0, 1) ? 13 : pick(0, 13)) {
+	switch (g->count == 1 && pick(0, 1) ? 15 : pick(0, 15)) {
 	case 0:
 	case 1:
 		return pool(g, x);
@@ -351,6 +375,9 @@ static az_value *step(graph *g, az_value *x)
 		return move(g, x);
 	case 9:
 		return function(g, x);
+	case 10:
+	case 11:
+		return product(g, x);
 	default:
 		return convolve(g, x, g->eights ? 8 * pick(1, 3) : pick(1, pick(0, 2) ? 9 : 40),
 			false);
