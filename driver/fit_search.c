@@ -345,6 +345,15 @@ static bool widest_for_fewest(az_fit *fit, double most, bool compact, double *ou
 	return true;
 }
 
+/* All channels, and everything with the most bits: fewer of anything could only lose. */
+static bool is_whole(const az_fit_point *p)
+{
+	for (uint32_t i = 0; i < p->bits.list.count; i++)
+		if (p->bits.list.v[i].bits < AZ_BITS_MOST)
+			return false;
+	return p->fits && p->ratio == 1 && p->bits.acts.count == 0;
+}
+
 static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smallest)
 {
 	double ratio[RATIOS_MOST], widest;
@@ -363,6 +372,8 @@ static bool search_policy(az_fit *fit, double most, bool compact, uint64_t *smal
 		uint32_t index = fit->points.count;
 		if (!try_width(fit, at, compact))
 			return false;
+		if (index < fit->points.count && is_whole(&fit->points.v[index]))
+			return true;
 		last = at;
 		look_back(fit, &w);
 		if (fit->flash && fit->points.v[index].fits && w.worse == 0 &&

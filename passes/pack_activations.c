@@ -266,10 +266,40 @@ static bool reads_packed(const packer *p, const az_use *use)
 	return stays_narrow(op) ? all_packed(p, op) : pools_packed(op);
 }
 
+static bool has_computed_parameters(const az_op *op)
+{
+	for (uint32_t i = 1; i < op->arg_count; i++)
+		if (op->args[i].value && !az_value_is_const(op->args[i].value))
+			return true;
+	return false;
+}
+
+/* Made of an input of the network, element by element, for one convolution or product? The kernel of that makes
+ * the rows that it reads, and the value lies nowhere. */
+static bool made_by_reader(const az_value *value)
+{
+	const az_op *user = az_only_user(value);
+	bool reads = user && (user->code == AZ_OP_conv ||
+				     (user->code == AZ_OP_matmul && has_constant_matrix(user)));
+	if (!reads || user->args[0].value != value)
+		return false;
+	for (const az_op *op; (op = az_value_op(value)); value = op->args[0].value) {
+		unsigned traits = az_op_table[op->code].traits;
+		if (traits & AZ_TRAIT_VIEW)
+			continue;
+		if (!(traits & (AZ_TRAIT_ELTWISE | AZ_TRAIT_MAPS)) || !az_used_once(value) ||
+			has_computed_parameters(op))
+			return false;
+	}
+	return !az_value_is_const(value);
+}
+
 /* Could it be packed, if all around it that could be were? */
 static bool is_candidate(const packer *p, const az_value *value)
 {
 	const az_op *maker = az_value_op(value);
+	if (made_by_reader(value))
+		return false;
 	return is_worth(value->type, p->narrow[value->id]) &&
 	       (stays_narrow(maker) || (value->uses && !stays_in_registers(p, value)));
 }
