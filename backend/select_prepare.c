@@ -226,8 +226,8 @@ bool az_memory_is_scarce(const az_module *module)
 }
 
 /* What quantizes an input in front of a transpose goes behind it: one kernel then reads the caller's buffer and
- * writes what the first layer reads, and no copy of the input lies in memory between. It takes up to four times as
- * long as two kernels. */
+ * writes what the first layer reads, and no copy of the input lies in memory between. It takes longer than two
+ * kernels. */
 static bool quantize_behind(az_op *op)
 {
 	az_op *chain[MOVED_MAX];
