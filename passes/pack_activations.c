@@ -161,12 +161,11 @@ static bool reads_unpacked(const az_use *use)
 		return false;
 	switch (op->code) {
 	case AZ_OP_conv:
-		return use->index == 0;
-	case AZ_OP_matmul:
-		return use->index == 0 && has_constant_matrix(op);
 	case AZ_OP_max_pool:
 	case AZ_OP_sum_pool:
-		return true;
+		return use->index == 0 && op->args[0].value->type->rank == 4;
+	case AZ_OP_matmul:
+		return use->index == 0 && has_constant_matrix(op);
 	case AZ_OP_dequantize:
 	case AZ_OP_requantize:
 	case AZ_OP_lookup:
@@ -245,14 +244,19 @@ static bool stays_in_registers(const packer *p, const az_value *value)
 
 /* --- Which are packed ------------------------------------------------------------------------- */
 
+static bool is_packed(const packer *p, const az_value *value)
+{
+	return value->kind == AZ_VALUE_RESULT && p->packed[value->id];
+}
+
 /* Are all its operands and results? */
 static bool all_packed(const packer *p, const az_op *op)
 {
 	for (uint32_t i = 0; i < op->arg_count; i++)
-		if (!p->packed[op->args[i].value->id])
+		if (!is_packed(p, op->args[i].value))
 			return false;
 	for (uint32_t i = 0; i < op->result_count; i++)
-		if (!p->packed[op->results[i]->id])
+		if (!is_packed(p, op->results[i]))
 			return false;
 	return true;
 }
