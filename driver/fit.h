@@ -37,6 +37,7 @@ typedef struct az_fit_point {
 	bool fits,
 		slower; /* within every budget; slower than the 8-bit network under --never-slower */
 	bool compact;   /* kernels of little code */
+	bool packed; /* activations of few bits lie packed, inputs are quantized where they are read */
 	bool no_bits; /* even the fewest take too much: text_bytes has the size with them, nothing was run */
 	bool chosen;
 	az_assignment bits;
@@ -75,7 +76,7 @@ void az_fit_split_data(az_fit *fit, az_stream *all);
 /* driver/fit_point.c */
 /* What is left of the road behind a folded network: to where kernels are chosen, "" or ending in a comma; from
  * there. */
-const char *az_fit_to_bytes(const az_fit *fit);
+const char *az_fit_to_bytes(const az_fit_point *point);
 const char *az_fit_to_placed(const az_fit *fit, const az_fit_point *point);
 /* Widths are multiples of that many channels. */
 int64_t az_fit_multiple(const az_fit *fit);

@@ -209,9 +209,9 @@ static void note_arena(az_fit *fit, const az_module *module, az_fit_point *point
 	point->value = v;
 }
 
-const char *az_fit_to_bytes(const az_fit *fit)
+const char *az_fit_to_bytes(const az_fit_point *point)
 {
-	return fit->ram ? "widen-activations,pack-activations," : "widen-activations,";
+	return point->packed ? "widen-activations,pack-activations," : "widen-activations,";
 }
 
 const char *az_fit_to_placed(const az_fit *fit, const az_fit_point *point)
@@ -223,7 +223,7 @@ const char *az_fit_to_placed(const az_fit *fit, const az_fit_point *point)
 
 static bool measure_placed(az_fit *fit, az_module *placed, az_fit_point *point)
 {
-	const char *text = az_arena_printf(&fit->job->arena, "%s%s", az_fit_to_bytes(fit),
+	const char *text = az_arena_printf(&fit->job->arena, "%s%s", az_fit_to_bytes(point),
 		az_fit_to_placed(fit, point));
 	az_cost cost;
 	az_cost_api api = az_backend_cost;
@@ -275,6 +275,7 @@ az_fit_point az_fit_new_point(const az_fit *fit, double ratio, bool compact)
 	const az_options *o = &fit->job->options;
 	return (az_fit_point){.ratio = ratio,
 		.compact = compact,
+		.packed = fit->ram != 0,
 		.policy = o->policy ? o->policy : "sensitivity",
 		.least = az_fit_fewest(fit),
 		.top1 = (double)NAN,

@@ -124,13 +124,13 @@ static bool write_best(az_fit *fit, az_fit_point *best)
 	if (!module)
 		return false;
 	const char *path = output_path(job), *blobs = job->options.blobs;
-	const char *rest = az_fit_to_placed(fit, best), *bytes = az_fit_to_bytes(fit);
+	const char *rest = az_fit_to_placed(fit, best), *bytes = az_fit_to_bytes(best);
 	bytes = az_arena_copy(&job->arena, bytes, strlen(bytes) - 1);
 	/* Packed activations are part of the text. */
 	bool ok = (best->layer || az_fit_measure(fit, module, best)) &&
-		  (!fit->ram || az_job_pipeline(job, module, bytes)) &&
+		  (!best->packed || az_job_pipeline(job, module, bytes)) &&
 		  (best->compact || az_module_write(module, path, blobs)) &&
-		  (fit->ram || az_job_pipeline(job, module, bytes)) &&
+		  (best->packed || az_job_pipeline(job, module, bytes)) &&
 		  az_job_pipeline(job, module, rest) &&
 		  (!best->compact || az_module_write(module, path, blobs)) &&
 		  (!job->options.emit || emit(fit, module));

@@ -88,7 +88,7 @@ used_well() {
 	fi
 	echo "$what: $arena of $budget bytes, one step more exceeds them"
 }
-for budget in 70 50 35; do
+for budget in 100 70 50 35; do
 	used_well "digits $budget %" $model --ram=$budget%
 done
 used_well "digits 60 %, 8 bits" $model --ram=60% --least-acts=8
