@@ -29,14 +29,6 @@ static const az_op *only_user(const az_value *value)
 	return use && !use->next ? use->user : NULL;
 }
 
-static bool has_const_tables(const az_op *op)
-{
-	for (uint32_t i = 1; i < op->arg_count; i++)
-		if (op->args[i].value && !az_value_is_const(op->args[i].value))
-			return false;
-	return true;
-}
-
 static bool is_weights(const az_value *value)
 {
 	const az_op *user = only_user(value);
@@ -46,14 +38,15 @@ static bool is_weights(const az_value *value)
 
 bool az_decodes_weights(const az_op *op)
 {
-	if ((op->code != AZ_OP_dequantize && op->code != AZ_OP_lookup) || !has_const_tables(op))
+	if ((op->code != AZ_OP_dequantize && op->code != AZ_OP_lookup) ||
+		!az_op_parameters_const(op))
 		return false;
 	const az_op *user = only_user(op->results[0]);
 	const az_op *maker = az_value_op(op->args[0].value);
 	if (maker ? !az_decodes_weights(maker) : !az_value_is_const(op->args[0].value))
 		return false;
 	if (user && op->code == AZ_OP_lookup && user->code == AZ_OP_dequantize)
-		return user->args[0].value == op->results[0] && has_const_tables(user) &&
+		return user->args[0].value == op->results[0] && az_op_parameters_const(user) &&
 		       is_weights(user->results[0]);
 	return is_weights(op->results[0]);
 }
@@ -270,7 +263,7 @@ static bool is_input(const az_value *value)
 static bool is_source(const az_op *op)
 {
 	const az_value *x = op->args[0].value;
-	if (!only_user(op->results[0]) || !has_const_tables(op) || az_value_is_const(x))
+	if (!only_user(op->results[0]) || !az_op_parameters_const(op) || az_value_is_const(x))
 		return false;
 	if (is_input(x))
 		return op->code == AZ_OP_transpose || az_expr_takes(op);

@@ -156,6 +156,9 @@ typedef struct az_builder {
 	az_loc loc;
 } az_builder;
 
+/* Are all operands but the first constants, or absent? */
+bool az_op_parameters_const(const az_op *op);
+
 /* Infers the result types; on failure reports and returns NULL, leaving the graph as it was.
  * `attrs` NULL takes the defaults; lists inside are copied. Results are unnamed. */
 az_op *az_op_new(az_builder *at, az_opcode code, uint32_t arg_count, az_value *const *args,

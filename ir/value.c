@@ -184,3 +184,11 @@ void az_value_replace_uses(az_value *value, az_value *with)
 	with->uses->link = &with->uses;
 	value->uses = NULL;
 }
+
+bool az_op_parameters_const(const az_op *op)
+{
+	for (uint32_t i = 1; i < op->arg_count; i++)
+		if (op->args[i].value && !az_value_is_const(op->args[i].value))
+			return false;
+	return true;
+}

@@ -24,6 +24,7 @@
  * Requires: stage folded, behind widen-activations. Guarantees: results are the same numbers. Terminates: values
  * only leave the set of those to be packed, until none does; then one walk. */
 #include "ir/moves.h"
+#include "passes/narrow_elems.h"
 #include "passes/rewrite.h"
 
 typedef struct packer {
@@ -33,79 +34,6 @@ typedef struct packer {
 	bool *packed;    /* by value: is it to be? */
 	az_map order;    /* az_op -> its place, from 1 */
 } packer;
-
-/* --- How many bits ---------------------------------------------------------------------------- */
-
-static az_elem of_clamp(az_elem stored, az_ints clamp)
-{
-	return clamp.count == 2 ? az_elem_narrowest(stored, clamp.v[0], clamp.v[1]) : stored;
-}
-
-static az_elem of_table(az_elem stored, const az_const *table)
-{
-	if (!table)
-		return stored;
-	int64_t count = az_type_numel(table->value.type), lo = az_const_get_int(table, 0), hi = lo;
-	for (int64_t i = 1; i < count; i++) {
-		int64_t v = az_const_get_int(table, (uint64_t)i);
-		lo = AZ_MIN(lo, v);
-		hi = AZ_MAX(hi, v);
-	}
-	return az_elem_narrowest(stored, lo, hi);
-}
-
-/* Windows that lie in the border altogether would show the least number of the type. */
-static bool sees_numbers(const az_attrs_max_pool *a)
-{
-	for (uint32_t i = 0; i < a->pad.count; i++)
-		if (a->pad.v[i] >= az_ints_at(a->window, i / 2, 1))
-			return false;
-	for (uint32_t i = 0; i < a->dilation.count; i++)
-		if (a->dilation.v[i] != 1)
-			return false;
-	return !a->ceil;
-}
-
-static az_elem narrow_of(const packer *p, const az_value *value)
-{
-	return value->kind == AZ_VALUE_RESULT ? p->narrow[value->id] : value->type->elem;
-}
-
-/* What all operands are, and the constant besides; bytes where they differ. */
-static az_elem moved(const packer *p, const az_op *op)
-{
-	az_elem stored = op->results[0]->type->elem, elem = narrow_of(p, op->args[0].value);
-	for (uint32_t i = 1; i < op->arg_count; i++)
-		if (!az_elem_equal(narrow_of(p, op->args[i].value), elem))
-			return stored;
-	bool anyway = op->code == AZ_OP_resize || op->code == AZ_OP_reshape;
-	return anyway || az_moves_whole_bytes(op, elem) ? elem : stored;
-}
-
-/* The narrowest type that holds what the operation makes, known of its operands already. */
-static az_elem made(const packer *p, const az_op *op)
-{
-	az_elem stored = op->results[0]->type->elem;
-	if (!az_elem_is_integer(stored) || stored.bits != 8)
-		return stored;
-	switch (op->code) {
-	case AZ_OP_quantize:
-		return of_clamp(stored, op->attr.quantize.clamp);
-	case AZ_OP_requantize:
-		return of_clamp(stored, op->attr.requantize.clamp);
-	case AZ_OP_threshold: {
-		const az_attrs_threshold *t = &op->attr.threshold;
-		int64_t last = t->base + t->step * op->args[1].value->type->dim[0];
-		return az_elem_narrowest(stored, AZ_MIN(t->base, last), AZ_MAX(t->base, last));
-	}
-	case AZ_OP_lookup:
-		return of_table(stored, az_value_const(op->args[1].value));
-	case AZ_OP_max_pool:
-		return sees_numbers(&op->attr.max_pool) ? narrow_of(p, op->args[0].value) : stored;
-	default:
-		return az_op_only_moves(op) ? moved(p, op) : stored;
-	}
-}
 
 /* --- Where it may be -------------------------------------------------------------------------- */
 
@@ -201,10 +129,7 @@ static const az_op *anchor_of(const az_value *value)
 	const az_op *op = az_value_op(value);
 	for (; op && az_used_once(op->results[0]) && !is_anchor(op);
 		op = az_value_op(op->args[0].value)) {
-		for (uint32_t i = 1; i < op->arg_count; i++)
-			if (op->args[i].value && !az_value_is_const(op->args[i].value))
-				return NULL;
-		if (az_value_is_const(op->args[0].value))
+		if (!az_op_parameters_const(op) || az_value_is_const(op->args[0].value))
 			return NULL;
 	}
 	return op && az_used_once(op->results[0]) ? op : NULL;
@@ -270,14 +195,6 @@ static bool reads_packed(const packer *p, const az_use *use)
 	return stays_narrow(op) ? all_packed(p, op) : pools_packed(op);
 }
 
-static bool has_computed_parameters(const az_op *op)
-{
-	for (uint32_t i = 1; i < op->arg_count; i++)
-		if (op->args[i].value && !az_value_is_const(op->args[i].value))
-			return true;
-	return false;
-}
-
 /* Made of an input of the network, element by element, for one convolution or product? The kernel of that makes
  * the rows that it reads, and the value lies nowhere. */
 static bool made_by_reader(const az_value *value)
@@ -292,7 +209,7 @@ static bool made_by_reader(const az_value *value)
 		if (traits & AZ_TRAIT_VIEW)
 			continue;
 		if (!(traits & (AZ_TRAIT_ELTWISE | AZ_TRAIT_MAPS)) || !az_used_once(value) ||
-			has_computed_parameters(op))
+			!az_op_parameters_const(op))
 			return false;
 	}
 	return !az_value_is_const(value);
@@ -338,13 +255,10 @@ static void choose(packer *p)
 {
 	az_arena *arena = &p->pass->scratch;
 	uintptr_t count = 0;
-	p->narrow = az_new_array(arena, az_elem, p->main->value_count + 1u);
+	p->narrow = az_narrow_elems(p->main, arena);
 	p->packed = az_new_array(arena, bool, p->main->value_count + 1u);
-	for (const az_op *op = p->main->first; op; op = op->next) {
+	for (const az_op *op = p->main->first; op; op = op->next)
 		az_map_put(arena, &p->order, op, (void *)++count);
-		for (uint32_t i = 0; i < op->result_count; i++)
-			p->narrow[op->results[i]->id] = made(p, op);
-	}
 	for (const az_op *op = p->main->first; op; op = op->next)
 		for (uint32_t i = 0; i < op->result_count; i++)
 			p->packed[op->results[i]->id] = is_candidate(p, op->results[i]);

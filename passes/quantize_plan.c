@@ -7,6 +7,8 @@
  * operation that has no integer form. */
 #include "passes/quantize_plan.h"
 
+#include "ir/moves.h"
+
 bool az_has_weights(const az_op *op)
 {
 	if (op->code != AZ_OP_conv && op->code != AZ_OP_conv_transpose && op->code != AZ_OP_matmul)
@@ -27,14 +29,11 @@ bool az_shares_quantizer(const az_op *op)
 {
 	switch (op->code) {
 	case AZ_OP_max_pool:
-	case AZ_OP_concat:
 		return true;
 	case AZ_OP_pad:
 		return op->attr.pad.mode != AZ_padding_constant || op->attr.pad.value == 0.0f;
-	case AZ_OP_resize:
-		return op->attr.resize.mode == AZ_interpolation_nearest;
 	default:
-		return (az_op_table[op->code].traits & AZ_TRAIT_MOVES) && op->result_count == 1;
+		return az_op_only_moves(op) && op->result_count == 1;
 	}
 }
 
